@@ -1,0 +1,97 @@
+"""JAX as a backend: LSTM and mean-squared error on `lax.scan`. Importing this imports no jax; a model does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gradassay._backend import OPERATORS, Gap, Mode, Offer
+from gradassay._spec import Array, Tensors
+from gradassay._target import Target
+
+if TYPE_CHECKING:
+    import jax
+
+    from gradassay_jax._adopt import Adopted
+    from gradassay_jax._model import JaxModel
+
+FEATURES = frozenset(
+    {
+        "layers",
+        "bidirectional",
+        "no_bias",
+        "projection",
+        "dropout",
+        "ragged",
+        "zero_length",
+        "absent_states",
+        "partial_states",
+        "no_steps",
+        "no_batch",
+    }
+)
+
+
+class JaxBackend:
+    """The specs `lstm` and `mse`, eager and compiled, on the CPU's two logical devices and on CUDA when present."""
+
+    name = "jax"
+    offers = tuple(
+        Offer(
+            spec=spec,
+            features=FEATURES,
+            modes=(Mode("eager", {"executed": "eager"}), Mode("jit", {"executed": "compiled"}, compiled=True)),
+            dtypes=("float64", "float32", "bfloat16", "float16"),
+            devices=("cpu", "cpu:1", "cuda"),
+            operators=frozenset(OPERATORS),
+            gaps=(
+                Gap(
+                    "jax refuses a scan over no steps under disable_jit ('the output type is unknown')",
+                    modes=frozenset({"eager"}),
+                    features=frozenset({"no_steps"}),
+                ),
+            ),
+        )
+        for spec in ("lstm", "mse")
+    )
+
+    def environment(self) -> Mapping[str, str]:
+        """64-bit numbers, two logical CPU devices, and matrix products in the precision of their operands."""
+        flags = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if "host_platform_device_count" not in flag]
+        return {
+            "JAX_ENABLE_X64": "1",
+            "XLA_FLAGS": " ".join([*flags, "--xla_force_host_platform_device_count=2"]),
+            "JAX_DEFAULT_MATMUL_PRECISION": "highest",
+        }
+
+    def devices(self) -> tuple[str, ...]:
+        from gradassay_jax import _framework
+
+        return tuple(_framework.available())
+
+    def versions(self) -> Mapping[str, str]:
+        from gradassay_jax import _framework
+
+        return _framework.versions()
+
+    def load(self, spec: str, config: Any, parameters: Tensors, target: Target) -> JaxModel:
+        from gradassay_jax import _load
+
+        return _load.load(spec, config, parameters, target)
+
+
+jax_backend = JaxBackend()
+
+
+def adopt_function(
+    function: Adopted,
+    spec_name: str,
+    config: object,
+    parameters: Mapping[str, Array | jax.Array],
+    mode: str = "as written",
+) -> JaxModel:
+    """Make a model of a plain JAX function; see `gradassay_jax._adopt.adopt_function`."""
+    from gradassay_jax import _adopt
+
+    return _adopt.adopt_function(function, spec_name, config, parameters, mode)

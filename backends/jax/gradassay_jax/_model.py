@@ -1,0 +1,71 @@
+"""A `Model` out of a JAX function of a dict of arrays: NumPy at the edge, derivatives by JAX."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import jax
+import numpy as np
+
+from gradassay._spec import Array, Tensors
+from gradassay_jax import _framework, _operators
+from gradassay_jax._execution import Execution, Program, Results
+from gradassay_jax._operators import Operator
+
+
+class JaxModel:
+    """forward, vjp, jvp, jacobian and hvp; see the protocols in `gradassay._backend` for their contracts.
+
+    JAX gives an array of zeros, never None, for what an output does not depend on.
+    """
+
+    def __init__(self, program: Program, execution: Execution, parameters: Tensors, device: jax.Device) -> None:
+        self._program, self._execution, self._device = program, execution, device
+        self._parameters = _framework.place(parameters, device)
+        self._dtype: np.dtype[np.generic] = next(iter(self._parameters.values())).dtype
+        self.ran: Mapping[str, str] = {}
+
+    def parameters(self) -> dict[str, Array]:
+        """Read the parameters back from the device, canonical."""
+        return _framework.fetch(self._parameters)
+
+    def forward(self, inputs: Tensors) -> dict[str, Array]:
+        found = self._ask(_operators.forward(self._program), ("forward",), inputs)
+        return _framework.fetch(found["outputs"])
+
+    def vjp(
+        self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]
+    ) -> tuple[dict[str, Array], dict[str, Array | None]]:
+        found = self._ask(_operators.vjp(self._program, wrt), ("vjp", *wrt), inputs, cotangents)
+        return _framework.fetch(found["outputs"]), {**_framework.fetch(found["gradients"])}
+
+    def jvp(self, inputs: Tensors, tangents: Tensors) -> tuple[dict[str, Array], dict[str, Array]]:
+        found = self._ask(_operators.jvp(self._program), ("jvp",), inputs, tangents)
+        return _framework.fetch(found["outputs"]), _framework.fetch(found["tangents"])
+
+    def jacobian(self, inputs: Tensors, of: str, wrt: str) -> Array:
+        found = self._ask(_operators.jacobian(self._program, of, wrt), ("jacobian", of, wrt), inputs)
+        return _framework.fetch(found["jacobian"])[of]
+
+    def hvp(
+        self, inputs: Tensors, cotangents: Tensors, tangents: Tensors, wrt: Sequence[str]
+    ) -> dict[str, Array | None]:
+        found = self._ask(_operators.hvp(self._program, wrt), ("hvp", *wrt), inputs, cotangents, tangents)
+        return {**_framework.fetch(found["gradients"])}
+
+    def _ask(self, operator: Operator, key: tuple[object, ...], inputs: Tensors, *more: Tensors) -> Results:
+        """Run an operator on values (parameters and inputs) and further dicts; leave the evidence in `ran`."""
+        values = {**self._parameters, **_framework.place(inputs, self._device)}
+        arguments = [_framework.place(tensors, self._device) for tensors in more]
+        with jax.default_device(self._device):
+            found, evidence = self._execution.run(operator, key, values, *arguments)
+        precision = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]  # jax sets it at run time
+        answers = {f"{group} {name}": value for group, tensors in found.items() for name, value in tensors.items()}
+        self.ran = {
+            **evidence,
+            "kernel": "xla",
+            "device": _framework.where(answers),
+            "matmul_precision": str(precision or "default"),
+            "subnormals": _framework.subnormals(self._dtype, self._device),
+        }
+        return found

@@ -1,0 +1,36 @@
+"""From a backend's name and a spec's to a model on a device."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+from gradassay._backend import Unsupported
+from gradassay._spec import Tensors
+from gradassay._target import Target
+from gradassay_lstm import LSTM
+
+from gradassay_tensorflow import _loop, _lstm
+from gradassay_tensorflow._framework import placement
+from gradassay_tensorflow._model import TensorFlowModel
+from gradassay_tensorflow._modes import Execution
+from gradassay_tensorflow._mse import mean_squared_error
+
+
+def load(backend: str, spec: str, config: LSTM, parameters: Tensors, target: Target) -> TensorFlowModel:
+    """Return the model of `spec` with canonical `parameters`, executed as `target` says.
+
+    Raises:
+        Unsupported: if there is no such spec here, the device is not there, or Keras has no such LSTM.
+    """
+    if spec not in ("lstm", "mse"):
+        raise Unsupported(f"{backend} has no {spec!r}; it has lstm and mse")
+    with tf.device(placement(target.device)):
+        if backend == "tensorflow-loop":
+            function, layout, kernel = _loop.lstm(config, parameters), _loop.LAYOUT, _loop.KERNEL
+        else:
+            if config.projection:
+                raise Unsupported("keras.layers.LSTM has no projection")
+            function, kernel = _lstm.lstm(config, parameters, target.dtype, compiled=target.mode == "xla")
+            layout = _lstm.LAYOUT
+    if spec == "mse":
+        function = mean_squared_error(function)
+    return TensorFlowModel(function, layout, Execution(target.mode, target.device, target.dtype), kernel)

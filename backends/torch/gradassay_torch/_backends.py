@@ -1,0 +1,69 @@
+"""The two plugin objects: static offers; torch is imported by the first method that needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gradassay_torch._offers import CELL, NN_LSTM
+
+if TYPE_CHECKING:
+    from gradassay._backend import Model, Offer
+    from gradassay._spec import Tensors
+    from gradassay._target import Target
+    from gradassay_lstm import LSTM
+
+
+class _Torch:
+    def environment(self) -> Mapping[str, str]:
+        """One thread a process: two processes of two threads on two cores take ten times as long.
+
+        Inductor would otherwise start a pool of compiler processes as soon as it is imported.
+        """
+        return {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+
+    def devices(self) -> tuple[str, ...]:
+        from gradassay_torch._framework import devices
+
+        return devices()
+
+    def versions(self) -> Mapping[str, str]:
+        from gradassay_torch._load import versions
+
+        return versions()
+
+
+class TorchBackend(_Torch):
+    """`torch.nn.LSTM`; also adopts a live one."""
+
+    name = "torch"
+    offers: tuple[Offer, ...] = NN_LSTM
+
+    def load(self, spec: str, config: LSTM, parameters: Tensors, target: Target) -> Model:
+        from gradassay_torch._load import nn_lstm
+
+        return nn_lstm(spec, config, parameters, target)
+
+    def adopt(self, layer: object) -> tuple[str, Any, Tensors, Model] | None:
+        # Importing torch to look at a layer of another framework would cost a second and half a gigabyte.
+        if not any(base.__module__.partition(".")[0] == "torch" for base in type(layer).__mro__):
+            return None
+        from gradassay_torch._adopt import adopt
+
+        return adopt(layer)
+
+
+class TorchCellBackend(_Torch):
+    """An LSTM written from torch's tensor operations, eager and compiled."""
+
+    name = "torch-cell"
+    offers: tuple[Offer, ...] = CELL
+
+    def load(self, spec: str, config: LSTM, parameters: Tensors, target: Target) -> Model:
+        from gradassay_torch._load import cell
+
+        return cell(spec, config, parameters, target)
+
+
+torch_backend = TorchBackend()
+torch_cell_backend = TorchCellBackend()

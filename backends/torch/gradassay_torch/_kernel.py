@@ -1,0 +1,96 @@
+"""Which kernels run: how a mode chooses them, and how a call shows which it was."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from gradassay_torch._framework import Function
+
+# A whole layer in one operation, by the library that runs it.
+FUSED = {"aten::mkldnn_rnn_layer": "onednn", "aten::_cudnn_rnn": "cudnn", "aten::miopen_rnn": "miopen"}
+# What the native cell cannot do without, one step at a time; the second is its fused form on CUDA.
+STEPWISE = ("aten::sigmoid", "aten::sigmoid_", "aten::_thnn_fused_lstm_cell")
+
+
+class Dispatched(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
+    """Counts the operations that reach a kernel; it sits below autograd and changes none of them."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch
+        self.count: Counter[str] = Counter()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        self.count[func._schema.name] += 1
+        return func(*args, **(kwargs or {}))
+
+
+class Execution(Protocol):
+    """A way to run a function, with evidence: `function` is what to call, within `observed`.
+
+    `observed(ran, twice)` sets the mode, and at the end writes its evidence into `ran`; `twice` says
+    that a derivative is differentiated again.
+    """
+
+    function: Function
+    compiled: bool
+
+    def observed(self, ran: dict[str, str], twice: bool) -> AbstractContextManager[None]: ...
+
+
+class Kernel:
+    """Runs a function eagerly with a choice of kernels: "onednn", "cudnn", "native", or "" for what is set already."""
+
+    compiled = False
+
+    def __init__(self, function: Function, choice: str) -> None:
+        self.function = function
+        self._choice = choice
+
+    @contextmanager
+    def observed(self, ran: dict[str, str], twice: bool) -> Iterator[None]:
+        mkldnn: Any = torch.backends.mkldnn
+        cudnn: Any = torch.backends.cudnn
+        before = mkldnn.enabled, cudnn.enabled
+        try:
+            if self._choice:
+                # Not `mkldnn.flags`: it also sets TF32, which warns on every machine without an Intel GPU.
+                mkldnn.enabled = self._choice == "onednn"
+                cudnn.enabled = self._choice == "cudnn"
+            with Dispatched() as dispatched:
+                yield
+        finally:
+            mkldnn.enabled, cudnn.enabled = before
+        count = dispatched.count
+        layers = {library: count[operation] for operation, library in FUSED.items() if count[operation]}
+        stepwise = sum(count[operation] for operation in STEPWISE)
+        if twice and layers and stepwise:
+            # No library differentiates its own backward: torch's differentiable form of it is native.
+            ran["second derivative"] = "native"
+        elif stepwise:
+            layers["native"] = stepwise
+        ran["kernel"] = "+".join(layers) or "none"
+        ran["kernel calls"] = "+".join(str(number) for number in layers.values()) or "0"
+        # A compiled graph runs no operation that a dispatch mode could count.
+        ran["compiled"] = "no" if count.total() else "unknown"
+
+
+def arithmetic(dtype: torch.dtype, device: str) -> dict[str, str]:
+    """Measure what decides rounding: subnormals kept or flushed, operands of products kept or rounded; threads."""
+    limits = torch.finfo(dtype)
+    half = torch.full((8,), limits.smallest_normal, dtype=dtype, device=device) * 0.5
+    identity = torch.eye(64, dtype=dtype, device=device)
+    product = (identity * (1 + limits.eps)) @ identity
+    return {
+        "device": device if device == "cpu" else torch.cuda.get_device_name(device),
+        "subnormals": "kept" if bool((half != 0).all()) else "flushed",
+        "operands": "kept" if bool((product.diagonal() == 1 + limits.eps).all()) else "rounded",
+        "threads": str(torch.get_num_threads()),
+    }

@@ -1,0 +1,117 @@
+"""A loaded model: any function of named tensors, its parameters, and a way to run it, behind the harness's seam."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from gradassay._spec import Array, Tensors
+
+from gradassay_torch import _framework as framework
+from gradassay_torch._framework import Named, to_array, to_tensor
+from gradassay_torch._kernel import Execution, arithmetic
+
+
+class Damage(RuntimeError):
+    """The framework changed an argument in place, in a copy where the caller could not have seen it."""
+
+
+class TorchModel:
+    """Implements `Model`, `Jvp`, `Jacobian` and `Hvp` for a function of its inputs and `parameters` (canonical names).
+
+    `forward_mode(inputs)` says whether the function can be differentiated forward on these inputs.
+    """
+
+    def __init__(
+        self,
+        execution: Execution,
+        parameters: Named,
+        device: str,
+        forward_mode: Callable[[Tensors], bool] = lambda inputs: True,
+    ) -> None:
+        self._execution = execution
+        self._parameters = dict(parameters)
+        self._device = device
+        self._forward_mode = forward_mode
+        self._arithmetic = arithmetic(next(iter(self._parameters.values())).dtype, device)
+        self._ran: dict[str, str] = {}
+
+    @property
+    def ran(self) -> Mapping[str, str]:
+        return self._ran
+
+    def parameters(self) -> dict[str, Array]:
+        """Read back the parameters that the model holds now: copies, to compare with what was loaded."""
+        return {name: to_array(tensor).copy() for name, tensor in self._parameters.items()}
+
+    def forward(self, inputs: Tensors) -> Tensors:
+        with self._call(inputs) as (tensors,):
+            if self._execution.compiled:  # the graph that VJPs use: another one, without gradients, takes seconds
+                with framework.leaves(tensors, _floating(tensors)):
+                    outputs = self._execution.function(tensors)
+            else:
+                with torch.no_grad():
+                    outputs = self._execution.function(tensors)
+        return _arrays(outputs)
+
+    def vjp(
+        self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]
+    ) -> tuple[Tensors, Mapping[str, Array | None]]:
+        with self._call(inputs, cotangents) as (tensors, along):
+            leaves = _floating(tensors) if self._execution.compiled else wrt
+            outputs, gradients = framework.vjp(self._execution.function, tensors, along, wrt, leaves)
+        return _arrays(outputs), _optional_arrays(gradients)
+
+    def jvp(self, inputs: Tensors, tangents: Tensors) -> tuple[Tensors, Tensors]:
+        forward_mode = self._forward_mode(inputs)
+        route = framework.jvp_forward if forward_mode else framework.jvp_double_vjp
+        with self._call(inputs, tangents, twice=not forward_mode) as (tensors, along):
+            self._ran["jvp"] = "forward mode" if forward_mode else "double VJP"
+            outputs, pushed = route(self._execution.function, tensors, along)
+        return _arrays(outputs), _arrays(pushed)
+
+    def jacobian(self, inputs: Tensors, of: str, wrt: str) -> Array:
+        batched = not self._execution.compiled
+        with self._call(inputs) as (tensors,):
+            self._ran["jacobian"] = "VJP under vmap" if batched else "one VJP a row"
+            leaves = [wrt] if batched else _floating(tensors)
+            found = framework.jacobian(self._execution.function, tensors, of, wrt, leaves, batched)
+        return to_array(found)
+
+    def hvp(
+        self, inputs: Tensors, cotangents: Tensors, tangents: Tensors, wrt: Sequence[str]
+    ) -> Mapping[str, Array | None]:
+        with self._call(inputs, cotangents, tangents, twice=True) as (tensors, along, direction):
+            self._ran["hvp"] = "double backward"
+            found = framework.hvp(self._execution.function, tensors, along, direction, wrt)
+        return _optional_arrays(found)
+
+    @contextmanager
+    def _call(self, *arguments: Tensors, twice: bool = False) -> Iterator[list[Named]]:
+        """Yield the arguments as tensors (the parameters beside the inputs), within the mode.
+
+        Raises:
+            Damage: when a tensor no longer has the bytes of its array. Where memory is shared, the
+                caller sees that in the array itself.
+        """
+        given = [{name: to_tensor(array, self._device) for name, array in named.items()} for named in arguments]
+        self._ran = dict(self._arithmetic)
+        with self._execution.observed(self._ran, twice):
+            yield [{**given[0], **self._parameters}, *given[1:]]
+        for tensors, arrays in zip(given, arguments, strict=True):
+            if damaged := framework.changed(tensors, arrays):
+                raise Damage(f"torch changed {', '.join(damaged)} in place")
+
+
+def _floating(tensors: Named) -> list[str]:
+    """Name all that can require a gradient. What does decides a compiled graph: always all, so that there is one."""
+    return [name for name, tensor in tensors.items() if tensor.is_floating_point()]
+
+
+def _arrays(tensors: Named) -> dict[str, Array]:
+    return {name: to_array(tensor) for name, tensor in tensors.items()}
+
+
+def _optional_arrays(tensors: Mapping[str, torch.Tensor | None]) -> dict[str, Array | None]:
+    return {name: None if tensor is None else to_array(tensor) for name, tensor in tensors.items()}

@@ -1,0 +1,151 @@
+"""Who is verified: the seam that a backend fills. Static offers first, so that nothing heavy is imported to plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from gradassay._spec import Array, Tensors
+
+if TYPE_CHECKING:
+    from gradassay._target import Target
+
+OPERATORS = ("forward", "vjp", "jvp", "jacobian", "hvp")
+
+
+class Unsupported(Exception):
+    """Raised by a backend for what it cannot do: the verdict is then `skipped`, with this reason."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """An execution mode. `evidence` must be found, key by key, in what the model says it `ran`."""
+
+    name: str
+    evidence: Mapping[str, str] = field(default_factory=dict)
+    compiled: bool = False  # compiles per shape: only the cases of a suite's pool are run
+    sweep: bool = False  # too slow for every run: only when named, or in a sweep
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Something an offer cannot do, and why. An empty set means 'any'; all that are given must match."""
+
+    reason: str
+    operators: frozenset[str] = frozenset()
+    modes: frozenset[str] = frozenset()
+    dtypes: frozenset[str] = frozenset()
+    features: frozenset[str] = frozenset()
+
+    def covers(self, operator: str, mode: str, dtype: str, features: frozenset[str]) -> bool:
+        return (
+            (not self.operators or operator in self.operators)
+            and (not self.modes or mode in self.modes)
+            and (not self.dtypes or dtype in self.dtypes)
+            and (not self.features or bool(self.features & features))
+        )
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a backend can do for one spec: static data, readable without importing the framework."""
+
+    spec: str
+    features: frozenset[str] = frozenset()
+    modes: tuple[Mode, ...] = (Mode("eager"),)
+    dtypes: tuple[str, ...] = ("float64", "float32")
+    devices: tuple[str, ...] = ("cpu",)
+    operators: frozenset[str] = frozenset({"forward", "vjp"})
+    gaps: tuple[Gap, ...] = ()
+
+    def mode(self, name: str) -> Mode:
+        return next(mode for mode in self.modes if mode.name == name)
+
+    def refusal(self, operator: str, mode: str, dtype: str, features: frozenset[str]) -> str | None:
+        """Say why a request cannot be made of this offer; None when it can."""
+        if missing := sorted(features - self.features):
+            return f"does not offer {', '.join(missing)}"
+        if operator not in self.operators:
+            return f"does not offer {operator}"
+        return next((gap.reason for gap in self.gaps if gap.covers(operator, mode, dtype, features)), None)
+
+
+class Model(Protocol):
+    """A loaded model: NumPy arrays (with `ml_dtypes` for bfloat16) in the spec's canonical layout, both ways.
+
+    `inputs` holds the tensors of role input, state, mask and index that are present; an absent state
+    is simply not there. `wrt` may name inputs, states and parameters.
+    """
+
+    @property
+    def ran(self) -> Mapping[str, str]:
+        """Evidence about the latest call: kernel path, graphs captured, device, whether subnormals are flushed."""
+        ...
+
+    def forward(self, inputs: Tensors) -> Tensors: ...
+
+    def vjp(
+        self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]
+    ) -> tuple[Tensors, Mapping[str, Array | None]]:
+        """Return (outputs, J' v). A gradient of None means 'no gradient', which is not zero.
+
+        An output that `cotangents` does not name is not part of the loss.
+        """
+        ...
+
+
+@runtime_checkable
+class Jvp(Protocol):
+    def jvp(self, inputs: Tensors, tangents: Tensors) -> tuple[Tensors, Tensors]:
+        """Return (outputs, J u), with u zero for what `tangents` does not name (inputs, states, parameters)."""
+        ...
+
+
+@runtime_checkable
+class Jacobian(Protocol):
+    def jacobian(self, inputs: Tensors, of: str, wrt: str) -> Array:
+        """Return d of / d wrt, of shape `of.shape + wrt.shape`."""
+        ...
+
+
+@runtime_checkable
+class Hvp(Protocol):
+    def hvp(
+        self, inputs: Tensors, cotangents: Tensors, tangents: Tensors, wrt: Sequence[str]
+    ) -> Mapping[str, Array | None]:
+        """Return the derivative of J' v (with respect to `wrt`) in the direction `tangents`."""
+        ...
+
+
+class Backend(Protocol):
+    """A plugin of the entry-point group `gradassay.backends`: one object, importable without its framework."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def offers(self) -> tuple[Offer, ...]: ...
+
+    def environment(self) -> Mapping[str, str]:
+        """Environment variables of the worker, set before the framework is imported."""
+        ...
+
+    def devices(self) -> tuple[str, ...]:
+        """Devices that are really there, in the worker: a subset of what `offers` names."""
+        ...
+
+    def versions(self) -> Mapping[str, str]:
+        """Versions of the framework and of what decides its arithmetic, in the worker."""
+        ...
+
+    def load(self, spec: str, config: Any, parameters: Tensors, target: Target) -> Model: ...
+
+
+@runtime_checkable
+class Adopts(Protocol):
+    """A backend that takes a live layer of its framework, for `gradassay.check(layer)`."""
+
+    def adopt(self, layer: object) -> tuple[str, Any, Tensors, Model] | None:
+        """Return (spec name, config, parameters in canonical layout, model), or None if it is not ours."""
+        ...

@@ -1,0 +1,38 @@
+"""A planted fault: an edit of the equations at a mark, or a misbehaviour of the model around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gradassay._backend import Model
+    from gradassay._tape import Edit
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to be wrong, named.
+
+    Args:
+        name: short and stable.
+        sentence: what is wrong.
+        imitates: the public bug it imitates, or "none known".
+        shows_in: names of the tensors (of any property) that must be among the wrong ones.
+        edits: for a fault of the equations: from the dtype's unit roundoff to what happens at marks.
+        wrap: for a fault of behaviour: from the dtype and a right model to a wrong one.
+        needs: features that a case must have for the fault to change anything.
+        dtypes: where it applies; all, when empty.
+        minimum: smallest sizes for which it changes anything, by axis name: {"step": 17}.
+    """
+
+    name: str
+    sentence: str
+    imitates: str
+    shows_in: tuple[str, ...]
+    edits: Callable[[float], Mapping[str, Edit]] | None = None
+    wrap: Callable[[str, Model], Model] | None = None
+    needs: frozenset[str] = frozenset()
+    dtypes: frozenset[str] = frozenset()
+    minimum: Mapping[str, int] | None = None

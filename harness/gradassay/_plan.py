@@ -1,0 +1,122 @@
+"""What will be asked: targets by cases by properties, filtered before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gradassay._backend import Backend, Mode, Offer
+from gradassay._case import Case, build
+from gradassay._errors import UsageError
+from gradassay._plugins import unknown
+from gradassay._property import Property
+from gradassay._spec import CaseTemplate, Spec
+from gradassay._target import Target
+from gradassay.properties import properties as generic
+
+AGREEMENT = "agreement"  # asked of pairs of targets, once both have answered a case
+
+
+@dataclass(frozen=True)
+class Question:
+    """One case of one suite, and the properties that will be asked of it. The data are drawn when it is its turn."""
+
+    spec: Spec[Any, Any]
+    suite: str
+    template: CaseTemplate
+    properties: tuple[Property, ...]
+
+    def case(self, dtype: str) -> Case:
+        return build(self.spec, self.suite, self.template, dtype)
+
+
+@dataclass(frozen=True)
+class Job:
+    """All questions of one target about one spec."""
+
+    target: Target
+    offer: Offer
+    mode: Mode
+    questions: tuple[Question, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    specs: Mapping[str, Spec[Any, Any]]
+    suites: tuple[str, ...]
+    properties: tuple[str, ...]
+    targets: tuple[Target, ...]
+    jobs: Mapping[str, tuple[Job, ...]]  # by backend
+
+    @property
+    def planned(self) -> dict[str, int]:
+        """How many questions each target will be asked."""
+        count = {str(target): 0 for target in self.targets}
+        for jobs in self.jobs.values():
+            for job in jobs:
+                count[str(job.target)] += sum(len(question.properties) for question in job.questions)
+        return count
+
+
+def plan(
+    targets: Sequence[Target],
+    backends: Mapping[str, Backend],
+    specs: Mapping[str, Spec[Any, Any]],
+    *,
+    suites: Sequence[str] = (),
+    cases: Sequence[str] = (),
+    properties: Sequence[str] = (),
+) -> Plan:
+    """Lay out a run.
+
+    Raises:
+        UsageError: for a suite, case or property that does not exist, or a selection that is empty.
+    """
+    have = {name: spec.suites() for name, spec in specs.items()}
+    wanted_suites = _chosen("suite", suites, [suite for table in have.values() for suite in table])
+    named = [t.name for table in have.values() for s, templates in table.items() if s in wanted_suites for t in templates]
+    wanted_cases = set(_chosen("case", cases, named))
+    everything = [*generic(), *(p.name for spec in specs.values() for p in spec.properties), AGREEMENT]
+    wanted_properties = _chosen("property", properties, everything)
+
+    questions = {
+        name: tuple(
+            question
+            for suite, templates in have[name].items()
+            if suite in wanted_suites
+            for template in templates
+            if template.name in wanted_cases
+            for question in [_question(spec, suite, template, wanted_properties)]
+            if question.properties
+        )
+        for name, spec in specs.items()
+    }
+    jobs: dict[str, list[Job]] = {}
+    for target in targets:
+        for offer in backends[target.backend].offers:
+            fits = target.dtype in offer.dtypes and target.mode in [mode.name for mode in offer.modes]
+            if offer.spec not in questions or not fits:
+                continue
+            mode = offer.mode(target.mode)
+            asked = tuple(q for q in questions[offer.spec] if q.template.pool or not mode.compiled)
+            jobs.setdefault(target.backend, []).append(Job(target, offer, mode, asked))
+    if not any(job.questions for found in jobs.values() for job in found):
+        raise UsageError("nothing to verify: no target offers a spec with a case and a property of this selection")
+    return Plan(
+        specs, wanted_suites, wanted_properties, tuple(targets), {name: tuple(found) for name, found in jobs.items()}
+    )
+
+
+def _question(spec: Spec[Any, Any], suite: str, template: CaseTemplate, wanted: Sequence[str]) -> Question:
+    probe = Case(spec, suite, template, "float64", {}, {}, {})  # `applies` looks at the template, not at data
+    every = (*generic().values(), *spec.properties)
+    return Question(spec, suite, template, tuple(p for p in every if p.name in wanted and p.applies(probe)))
+
+
+def _chosen(what: str, wanted: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(known))
+    for name in wanted:
+        if name not in names:
+            raise UsageError(unknown(what, name, names))
+    return tuple(dict.fromkeys(wanted)) or names

@@ -1,0 +1,76 @@
+"""A property: one sentence that must hold of a right implementation, and the questions that show whether it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradassay._spec import Array, Tensor
+
+if TYPE_CHECKING:
+    from gradassay._case import Case
+    from gradassay._oracle import Oracle, Reference
+    from gradassay._subject import Subject
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing a property looked at: an array beside its reference, or a statement that holds or does not.
+
+    `fault` is the statement that does not hold, in words: what was got and what it should be. `labels` are the
+    tensors whose dimensions, one after the other, are those of `got`, so that an element can be named.
+    """
+
+    tensor: str
+    got: Array | None = None
+    reference: Reference | None = None
+    labels: tuple[Tensor, ...] = ()
+    fault: str = ""
+
+
+def always(case: Case) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Property:
+    """What must hold, as a sentence and an equation, and how it is looked at.
+
+    Args:
+        name: short and stable.
+        claim: one sentence.
+        equation: the same in mathematics.
+        needs: the operators of a backend without which it cannot be asked.
+        check: yields findings; every request to the backend goes through the subject.
+        applies: whether a case is one for it (a full Jacobian only where it is small).
+    """
+
+    name: str
+    claim: str
+    equation: str
+    needs: frozenset[str]
+    check: Callable[[Subject, Case, Oracle], Iterator[Finding]]
+    applies: Callable[[Case], bool] = always
+
+
+def compare(
+    got: Mapping[str, Array | None],
+    references: Mapping[str, Reference],
+    names: tuple[str, ...],
+    case: Case,
+    prefix: str = "",
+) -> Iterator[Finding]:
+    """Set each named tensor beside its reference; a None, a missing tensor or another shape is a fault."""
+    for name in names:
+        array, reference = got.get(name), references[prefix + name]
+        labels = (case.table[name],)
+        if array is None:
+            missing = "None: 'no gradient', which is not zero" if name in got else "nothing"
+            yield Finding(name, fault=f"got {missing}; should be an array of shape {reference.high.shape}")
+        elif array.shape != reference.high.shape:
+            yield Finding(name, fault=f"got shape {array.shape}; should be {reference.high.shape}")
+        else:
+            yield Finding(name, np.asarray(array), reference, labels)

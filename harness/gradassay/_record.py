@@ -1,0 +1,158 @@
+"""What a run writes down: JSON Lines, a header, one record a verdict, a footer. All else is a view of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import msgspec
+
+FORMAT = 1
+
+Outcome = Literal["passed", "failed", "blind", "errored", "skipped", "not applicable"]
+
+
+class Element(msgspec.Struct, frozen=True, kw_only=True):
+    """The worst element of a verdict. `z` is (got - want) / sigma, in noise units."""
+
+    tensor: str
+    index: tuple[int, ...]
+    where: dict[str, str]
+    got: str  # decimal text, so that NaN and Inf survive JSON
+    want: str
+    sigma: float | None  # JSON has no infinity: one that is not finite is read back as None
+    z: float | None  # None when sigma is 0 or the answer is not finite; `kind` then says which
+    kind: Literal["ordinary", "structural zero", "not finite"] = "ordinary"
+
+
+class Truth(msgspec.Struct, frozen=True, kw_only=True):
+    """How the reference was certified: the rung, its precision in bits, and its largest radius over sigma."""
+
+    rung: str
+    bits: int
+    radius: float | None  # as above
+    noise_roundoff: float  # the unit roundoff at which the noise was simulated
+
+
+class Seconds(msgspec.Struct, frozen=True, kw_only=True):
+    framework: float = 0.0
+    truth: float = 0.0
+    noise: float = 0.0
+    harness: float = 0.0
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="record"):
+    format: int = FORMAT
+    started: str  # ISO 8601, UTC
+    suites: tuple[str, ...]
+    specs: dict[str, str]  # name -> version
+    limits: str  # version of the limits
+    targets: tuple[str, ...]
+    properties: tuple[str, ...]
+    versions: dict[str, dict[str, str]] = {}  # backend -> package -> version
+    machine: dict[str, str] = {}
+    commit: str = ""
+    command: str = ""
+    planned: dict[str, int] = {}  # target -> how many (spec, case, property) it will be asked: progress counts them
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag="verdict", tag_field="record"):
+    """One property of one tensor of one case on one target.
+
+    `rms` and `max` are in noise units. `visible_whole` and `visible_element` are the smallest relative
+    errors (of the whole tensor by one factor; of a single typical element) that would have failed.
+    """
+
+    target: str
+    spec: str
+    suite: str
+    case: str
+    property: str
+    tensor: str
+    outcome: Outcome
+    reason: str = ""  # why skipped, errored or failed, in words
+    elements: int = 0
+    rms: float | None = None
+    max: float | None = None
+    limit_rms: float | None = None
+    limit_max: float | None = None
+    visible_whole: float | None = None
+    visible_element: float | None = None
+    worst: Element | None = None
+    truth: Truth | None = None
+    ran: dict[str, str] = {}
+    still_right: tuple[str, ...] = ()  # on failure: the other tensors of the same request that passed
+    replay: str = ""
+    against: str = ""  # agreement: the other target
+    seconds: float = 0.0
+
+
+class Footer(msgspec.Struct, frozen=True, kw_only=True, tag="footer", tag_field="record"):
+    complete: bool
+    finished: str
+    elapsed: float
+    seconds: Seconds
+    counts: dict[str, int]
+    wrong: tuple[str, ...] = ()  # why the run as a whole is not well, beside its verdicts: no gradient verdict, say
+
+
+Record = Header | Verdict | Footer
+
+
+class _Format(msgspec.Struct, frozen=True):
+    format: int = FORMAT
+
+
+class RecordError(Exception):
+    """A file of records that cannot be read: the message names the file, the line and what was expected."""
+
+
+def encode(record: Record) -> bytes:
+    return msgspec.json.encode(record) + b"\n"
+
+
+def write(stream: IO[bytes], record: Record) -> None:
+    """Append one record, and flush: a killed run keeps what it had."""
+    stream.write(encode(record))
+    stream.flush()
+
+
+def read(path: Path) -> Iterator[Record]:
+    """Yield the records of a run; an incomplete last line (a killed run) is left out.
+
+    Raises:
+        RecordError: if the file is missing, empty, of another format, or a line is not a record.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise RecordError(f"cannot read {path}: {error.strerror}") from error
+    decoder = msgspec.json.Decoder(Header | Verdict | Footer)
+    torn = lines.pop()  # empty after a final newline; a torn record otherwise
+    if not lines:
+        hint = "its only line is torn" if torn else "it is empty"
+        raise RecordError(f"{path} is not a run: {hint}; a run is made by `gradassay verify --out {path.name}`")
+    for number, line in enumerate(lines, start=1):
+        try:
+            if number == 1:
+                _check_format(path, line)
+            record: Any = decoder.decode(line)
+        # msgspec lets two errors of Python's own through: text that is not UTF-8, and nesting without end.
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise RecordError(f"{path}, line {number} is not a record of a run: {error}") from error
+        if number == 1 and not isinstance(record, Header):
+            kind = type(record).__name__.lower()
+            raise RecordError(f"{path}, line 1 should be the header of a run, but is a {kind}")
+        yield record
+
+
+def _check_format(path: Path, line: bytes) -> None:
+    """Refuse a later format before its fields are read, which may be others."""
+    found = msgspec.json.decode(line, type=_Format).format
+    if found > FORMAT:
+        raise RecordError(f"{path} has format {found}; this version of gradassay reads up to {FORMAT}: upgrade it")
+
+
+def counts(verdicts: Mapping[Outcome, int]) -> dict[str, int]:
+    return {str(outcome): number for outcome, number in sorted(verdicts.items())}

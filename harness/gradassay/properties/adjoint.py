@@ -1,0 +1,49 @@
+"""Forward and reverse mode are each other's adjoint: a check that needs no reference value at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradassay._ball import exact_dot
+from gradassay._case import Case
+from gradassay._oracle import Oracle, Query, Reference
+from gradassay._property import Finding, Property
+from gradassay._subject import Subject
+
+
+def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
+    pushed, pulled = subject.jvp().tangents, subject.vjp().gradients
+    names = case.differentiable
+    if missing := [n for n in names if pulled.get(n) is None] + [n for n in case.outputs if n not in pushed]:
+        yield Finding("<v, J u>", fault=f"{missing[0]} has no derivative, so that there is no product to compare")
+        return
+    forward = exact_dot([(pushed[n], v) for n, v in case.cotangents.items()])
+    reverse = exact_dot([(g, case.tangents[n]) for n in names if (g := pulled[n]) is not None])
+    query = Query("adjoint", cotangents=case.cotangents, tangents=case.tangents, wrt=names)
+    scale = oracle.ask(case, query)
+    sigma = np.hypot(scale["<v, J u>"].sigma, scale["<J'v, u>"].sigma)
+    one = scale["<v, J u>"]
+    reference = Reference(
+        high=np.array(reverse),
+        low=np.array(0.0),
+        radius=np.array(0.0),
+        zero=np.array(False) & one.zero,
+        sigma=np.maximum(sigma, np.finfo(np.float64).tiny),
+        blind=one.blind or scale["<J'v, u>"].blind,
+        rung=one.rung,
+        bits=one.bits,
+        roundoff=one.roundoff,
+    )
+    yield Finding("<v, J u>", np.array(forward), reference)
+
+
+adjoint = Property(
+    name="adjoint",
+    claim="The product of a cotangent with the JVP equals the product of the VJP with the tangent.",
+    equation="<v, J u> = <J'v, u>",
+    needs=frozenset({"jvp", "vjp"}),
+    check=_check,
+    applies=lambda case: bool(case.template.ask.get("hvp")),
+)

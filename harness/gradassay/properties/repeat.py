@@ -1,0 +1,53 @@
+"""The same question gets the same answer, also after another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from gradassay._case import Case, build
+from gradassay._oracle import Oracle, Query, Reference
+from gradassay._property import Finding, Property, compare
+from gradassay._spec import Array
+from gradassay._subject import Subject
+
+
+def between(first: Mapping[str, Array | None], scales: Mapping[str, Reference], prefix: str) -> dict[str, Reference]:
+    """References for a second answer: the first, with the noise of a difference of two."""
+    return {
+        prefix + name: replace(
+            scales[prefix + name],
+            high=array.astype(np.float64),
+            low=np.zeros(array.shape),
+            radius=np.zeros(array.shape),
+            sigma=np.sqrt(2.0) * scales[prefix + name].sigma,
+        )
+        for name, array in first.items()
+        if array is not None and array.shape == scales[prefix + name].high.shape
+    }
+
+
+def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
+    scales = oracle.ask(case, Query("vjp", cotangents=case.cotangents, wrt=case.differentiable))
+    first = subject.vjp()
+    if not subject.mode.compiled:  # another shape would be compiled anew; there the same call comes twice running
+        call = case.spec.vary(case.config, case.call)
+        template = replace(case.template, name=f"{case.template.name}-varied", call=call, seed=case.template.seed + 1)
+        subject.vjp_of(build(case.spec, case.suite, template, case.dtype))
+    second = subject.vjp(fresh=True)
+    references = between(first.outputs, scales, "") | between(first.gradients, scales, "d ")
+    outputs = tuple(n for n in case.outputs if n in references)
+    pulled = tuple(n for n in case.differentiable if f"d {n}" in references)
+    yield from compare(second.outputs, references, outputs, case)
+    yield from compare(second.gradients, references, pulled, case, prefix="d ")
+
+
+repeat = Property(
+    name="repeat",
+    claim="A call, then one of another shape, then the first again: the two answers agree to within rounding noise.",
+    equation="f(v), f(w), f(v): |first - last| <= limit * sqrt(2) sigma",
+    needs=frozenset({"vjp"}),
+    check=_check,
+)

@@ -1,0 +1,25 @@
+"""The outputs are right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradassay._case import Case
+from gradassay._oracle import Oracle, Query
+from gradassay._property import Finding, Property, compare
+from gradassay._subject import Subject
+
+
+def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
+    # Where there are gradients, one question of the oracle and one of the backend serve both properties.
+    query = Query("vjp", cotangents=case.cotangents, wrt=case.differentiable)
+    yield from compare(subject.forward().outputs, oracle.ask(case, query), case.outputs, case)
+
+
+values = Property(
+    name="values",
+    claim="Every output is the exact value to within rounding noise.",
+    equation="|f(v) - f*(v)| <= limit * sigma",
+    needs=frozenset({"forward"}),
+    check=_check,
+)

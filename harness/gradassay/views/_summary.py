@@ -1,0 +1,168 @@
+"""What a run comes to: the records counted, grouped and put in order, for every view alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import zip_longest
+
+from gradassay._record import Footer, Header, Record, Verdict
+
+FAILING = ("failed", "errored")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One target: how often each outcome, and the verdicts with the largest RMS and the largest |z|."""
+
+    target: str
+    outcomes: Counter[str] = field(default_factory=Counter)
+    rms: Verdict | None = None
+    max: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Failing verdicts that look alike: one backend, one property, the same tensors (or the same error)."""
+
+    worst: Verdict  # of the request that is shown
+    others: tuple[Verdict, ...]  # the other wrong tensors of that request
+    alike: tuple[Verdict, ...]  # of other requests, the worst of each
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two targets that were compared, and the verdicts of it."""
+
+    targets: tuple[str, str]
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def between(self) -> str:
+        """What the comparison is between: the first part in which the two differ."""
+        parts = zip_longest(*(target.split("/") for target in self.targets))
+        names = ("backends", "modes", "devices", "dtypes")
+        return next((name for name, (a, b) in zip(names, parts, strict=False) if a != b), "runs of one target")
+
+    @property
+    def agrees(self) -> bool:
+        return not any(verdict.outcome in FAILING for verdict in self.verdicts)
+
+
+@dataclass(frozen=True)
+class Summary:
+    header: Header | None
+    footer: Footer | None
+    verdicts: tuple[Verdict, ...]
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> Summary:
+        """Take the records of one run; a killed run has no footer."""
+        held = tuple(records)
+        headers = [record for record in held if isinstance(record, Header)]
+        footers = [record for record in held if isinstance(record, Footer)]
+        verdicts = tuple(record for record in held if isinstance(record, Verdict))
+        return cls(headers[0] if headers else None, footers[-1] if footers else None, verdicts)
+
+    @cached_property
+    def outcomes(self) -> Counter[str]:
+        return Counter(verdict.outcome for verdict in self.verdicts)
+
+    @property
+    def complete(self) -> bool:
+        return self.footer is not None and self.footer.complete
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """Why the run as a whole is not well, beside its failing verdicts."""
+        said = self.footer.wrong if self.footer else ()
+        if said or not self.complete or any(self.outcomes[outcome] for outcome in ("passed", *FAILING)):
+            return said
+        return ("nothing was verified: no verdict passed or failed",)
+
+    @property
+    def well(self) -> bool:
+        """Whether the command exits with 0."""
+        return self.complete and not self.wrong and not any(self.outcomes[outcome] for outcome in FAILING)
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """One row a target, in the run's order; verdicts of agreement, which concern two targets, are left out."""
+        targets = dict.fromkeys(self.header.targets if self.header else ())
+        own = [verdict for verdict in self.verdicts if not verdict.against]
+        targets |= dict.fromkeys(verdict.target for verdict in own)
+        held: dict[str, list[Verdict]] = {target: [] for target in targets}
+        for verdict in own:
+            held[verdict.target].append(verdict)
+        return tuple(
+            Row(target, Counter(v.outcome for v in verdicts), _largest(verdicts, "rms"), _largest(verdicts, "max"))
+            for target, verdicts in held.items()
+        )
+
+    @cached_property
+    def reached(self) -> int:
+        """How many targets have a verdict on something that ran."""
+        return sum(1 for row in self.rows if set(row.outcomes) - {"skipped", "not applicable"})
+
+    @cached_property
+    def worst(self) -> Verdict | None:
+        """The verdict with the largest |z| of those that passed: how much of the limits was used."""
+        return _largest([verdict for verdict in self.verdicts if verdict.outcome == "passed"], "max")
+
+    @cached_property
+    def causes(self) -> tuple[Cause, ...]:
+        """Failing verdicts by likely cause; every target's first one comes before any target's second."""
+        requests: dict[tuple[str, ...], list[Verdict]] = {}
+        for v in self.verdicts:
+            if v.outcome in FAILING:
+                key = (v.target, v.against, v.spec, v.suite, v.case, v.property, v.outcome)
+                requests.setdefault(key, []).append(v)
+        alike: dict[tuple[object, ...], list[list[Verdict]]] = {}
+        for verdicts in requests.values():
+            verdicts.sort(key=how_bad, reverse=True)
+            alike.setdefault(_likeness(verdicts), []).append(verdicts)
+        by_target: dict[str, list[Cause]] = {}
+        for first, *rest in alike.values():
+            cause = Cause(first[0], tuple(first[1:]), tuple(verdicts[0] for verdicts in rest))
+            by_target.setdefault(first[0].target, []).append(cause)
+        return tuple(cause for turn in zip_longest(*by_target.values()) for cause in turn if cause is not None)
+
+    @cached_property
+    def pairs(self) -> tuple[Pair, ...]:
+        held: dict[tuple[str, str], list[Verdict]] = {}
+        for verdict in self.verdicts:
+            if verdict.against and verdict.outcome in ("passed", *FAILING):
+                a, b = sorted((verdict.target, verdict.against))
+                held.setdefault((a, b), []).append(verdict)
+        return tuple(Pair(targets, tuple(verdicts)) for targets, verdicts in held.items())
+
+    def reasons(self, outcome: str) -> list[tuple[str, int, list[str]]]:
+        """Return (reason, how many verdicts, their targets) of an outcome, the most frequent first."""
+        found: dict[str, list[str]] = {}
+        for verdict in self.verdicts:
+            if verdict.outcome == outcome:
+                found.setdefault(verdict.reason or "no reason given", []).append(verdict.target)
+        ranked = sorted(found.items(), key=lambda item: -len(item[1]))
+        return [(reason, len(targets), list(dict.fromkeys(targets))) for reason, targets in ranked]
+
+
+def how_bad(verdict: Verdict) -> tuple[bool, float, float]:
+    """A key to sort by: what is infinitely wrong first, then the larger |z|, then the larger RMS."""
+    beyond = verdict.outcome == "errored" or (verdict.worst is not None and verdict.worst.kind != "ordinary")
+    return beyond, verdict.max or 0.0, verdict.rms or 0.0
+
+
+def _largest(verdicts: Sequence[Verdict], figure: str) -> Verdict | None:
+    """Return the verdict with the largest RMS or |z|; one that is blind has none that means anything."""
+    held = [v for v in verdicts if v.outcome != "blind" and getattr(v, figure) is not None]
+    return max(held, key=lambda v: float(getattr(v, figure)), default=None)
+
+
+def _likeness(verdicts: Sequence[Verdict]) -> tuple[object, ...]:
+    first = verdicts[0]
+    backend = first.target.partition("/")[0]
+    if first.outcome == "errored":
+        return backend, "errored", first.property, first.reason
+    return backend, first.property, bool(first.against), frozenset(v.tensor for v in verdicts)

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import io
+import math
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+import runs
+
+from gradassay._record import FORMAT, Element, Record, RecordError, Truth, counts, encode, read, write
+
+HEADER = encode(runs.header())
+VERDICT = encode(runs.failed())
+
+
+def saved(folder: Path, content: bytes) -> Path:
+    path = folder / "run.jsonl"
+    path.write_bytes(content)
+    return path
+
+
+def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    truth = Truth(rung="ball", bits=128, radius=1e-30, noise_roundoff=2.0**-53)
+    records: list[Record] = [*runs.bad(), runs.failed(truth=truth, case="|[red]\x1b[31m\u202e\n é")]
+    assert list(read(saved(tmp_path, b"".join(map(encode, records))))) == records
+
+
+class Unflushed(io.BytesIO):
+    """A stream of which only what was flushed survives a kill."""
+
+    survived = b""
+
+    def flush(self) -> None:
+        self.survived = self.getvalue()
+
+
+def test_each_record_is_one_line_and_flushed() -> None:
+    stream = Unflushed()
+    for record in runs.bad():
+        write(stream, record)
+        assert stream.survived.endswith(b"\n")
+    assert stream.survived.count(b"\n") == len(runs.bad())
+
+
+def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
+    for cut in (1, 5, len(VERDICT) - 1):
+        assert list(read(saved(tmp_path, HEADER + VERDICT + VERDICT[:-cut]))) == [runs.header(), runs.failed()]
+
+
+@pytest.mark.parametrize("figure", [math.inf, -math.inf, math.nan])
+def test_a_figure_that_is_not_finite_is_read_back_as_none(tmp_path: Path, figure: float) -> None:
+    worst = msgspec.structs.replace(runs.WORST, sigma=figure, z=figure, got=str(figure), kind="not finite")
+    truth = Truth(rung="ball", bits=128, radius=figure, noise_roundoff=2.0**-24)
+    written = runs.failed(worst=worst, truth=truth, rms=figure, max=figure)
+    _, got = read(saved(tmp_path, HEADER + encode(written)))
+    none: Element = msgspec.structs.replace(worst, sigma=None, z=None)
+    expected = runs.failed(worst=none, truth=msgspec.structs.replace(truth, radius=None), rms=None, max=None)
+    assert got == expected
+
+
+def test_unknown_fields_are_passed_over_for_the_sake_of_later_versions(tmp_path: Path) -> None:
+    later = HEADER.replace(b'"format":', b'"mood":"calm","format":')
+    assert list(read(saved(tmp_path, later))) == [runs.header()]
+
+
+def test_the_defaults_of_an_older_header_are_filled_in(tmp_path: Path) -> None:
+    (older,) = read(saved(tmp_path, re.sub(rb',"planned":{[^}]*}', b"", HEADER)))
+    assert older == runs.header(planned={})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"run\.jsonl is not a run: it is empty; a run is made by `gradassay verify --out run\.jsonl`"),
+        (HEADER[:-9], r"is not a run: its only line is torn; a run is made by"),
+        (b"hello\n", r"run\.jsonl, line 1 is not a record of a run: JSON is malformed"),
+        (b"\x00\xff\xfe\n", r"line 1 is not a record of a run"),
+        (b"[]\n", r"line 1 is not a record of a run: Expected `object`, got `array`"),
+        (b"{}\n", r"line 1 is not a record of a run: Object missing required field `record`"),
+        (HEADER + b"\n" + VERDICT, r"line 2 is not a record of a run: Input data was truncated"),
+        (HEADER + VERDICT[:40] + b"\n" + VERDICT, r"line 2 is not a record of a run"),
+        (HEADER + VERDICT.replace(b'"failed"', b'"fine"'), r"line 2 .*Invalid enum value 'fine' - at `\$\.outcome`"),
+        (HEADER + VERDICT.replace(b'"elements":400', b'"elements":"many"'), r"line 2 .*Expected `int`, got `str` - at"),
+        (HEADER + b'{"record":"verdict","target":"\xff"}\n', r"line 2 is not a record of a run: 'utf-8' codec"),
+        (
+            HEADER + b'{"record":"verdict","new":' + b"[" * 200_000 + b"\n",
+            r"line 2 is not a record of a run: maximum rec",
+        ),
+        (VERDICT + HEADER, r"line 1 should be the header of a run, but is a verdict"),
+        (encode(runs.footer()), r"line 1 should be the header of a run, but is a footer"),
+    ],
+)
+def test_garbage_names_the_file_the_line_and_what_was_expected(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(RecordError, match=message):
+        list(read(saved(tmp_path, content)))
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        HEADER.replace(b'"format":1', b'"format":%d' % (FORMAT + 1)),
+        b'{"record":"header","format":%d,"started":5}\n' % (FORMAT + 1),  # its fields may be others
+    ],
+)
+def test_a_later_format_says_what_to_do(tmp_path: Path, later: bytes) -> None:
+    message = rf"has format {FORMAT + 1}; this version of gradassay reads up to {FORMAT}: upgrade it"
+    with pytest.raises(RecordError, match=message):
+        list(read(saved(tmp_path, later)))
+
+
+def test_a_path_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"cannot read .*absent\.jsonl: No such file or directory"):
+        list(read(tmp_path / "absent.jsonl"))
+    with pytest.raises(RecordError, match=r"cannot read .*: Is a directory"):
+        list(read(tmp_path))
+
+
+def test_counts_are_sorted_by_outcome() -> None:
+    assert list(counts({"skipped": 2, "failed": 1})) == ["failed", "skipped"]

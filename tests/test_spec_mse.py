@@ -1,0 +1,44 @@
+"""The second spec: the LSTM under mean squared error."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from gradassay._words import Words
+from gradassay_lstm import LSTM, Call
+from gradassay_lstm import spec as lstm
+from gradassay_mse import spec
+
+CONFIG = LSTM(3, 4, num_layers=2, bidirectional=True, projection=2)
+
+
+def test_the_table_is_the_lstms_with_a_target_and_a_loss():
+    call = Call(2, 5, lengths=(5, 1))
+    table = {tensor.name: tensor for tensor in spec.tensors(CONFIG, call)}
+    given = [tensor.name for tensor in lstm.tensors(CONFIG, call) if tensor.role != "output"]
+    assert list(table) == ["x", "target", *given[1:], "loss"]
+    assert (table["target"].role, table["target"].shape) == ("input", (2, 5, 4))
+    assert (table["loss"].role, table["loss"].shape) == ("output", ())
+    assert table["target"].locate((1, 4, 3)) == {
+        "row": "1",
+        "step": "4",
+        "direction": "reverse",
+        "projected unit": "1",
+    }
+    assert table["loss"].locate(()) == {}
+
+
+@pytest.mark.parametrize("call", [Call(0, 3), Call(2, 0)])
+def test_a_mean_over_nothing_is_refused(call):
+    with pytest.raises(ValueError, match="a mean over no elements; both should be at least 1"):
+        spec.tensors(CONFIG, call)
+
+
+@pytest.mark.parametrize("regime", spec.regimes)
+def test_the_draw_is_the_lstms_with_a_target(regime):
+    call = Call(2, 5)
+    drawn, alone = spec.draw(CONFIG, call, regime, Words(3)), lstm.draw(CONFIG, call, regime, Words(3))
+    assert drawn.keys() == alone.keys() | {"target"}
+    for name, array in alone.items():
+        np.testing.assert_array_equal(drawn[name], array)
+    assert drawn["target"].shape == (2, 5, 4) and np.abs(drawn["target"]).max() < 1
