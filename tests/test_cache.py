@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,29 @@ def test_what_has_no_bytes_is_refused_and_leaves_nothing(tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
+def test_threads_may_share_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADASSAY_CACHE", "")
+    cache = Cache(memory_bytes=2_000)  # room for two: entries go while others look at them
+
+    def work(seed: int) -> None:
+        for turn in range(300):
+            number = (turn * seed) % 5
+            found = cache.get(key(number))
+            assert found is None or found[0] == {"number": number}
+            cache.put(key(number), {"number": number}, {"a": np.zeros(100)})
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, (1, 2, 3, 4)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert cache.hits + cache.misses == 1200
+    held = sum(len(blob) for blob in cache._memory.values())
+    assert cache._remembered == held <= cache.memory_bytes
+
+
 WRITER = """
 import sys
 from pathlib import Path
@@ -204,11 +228,12 @@ class Other(msgspec.Struct, frozen=True):
 
 
 DIFFERENT: list[Any] = [
-    None, True, 1, 1.0, "1", b"1", 0.0, -0.0, float("nan"), [], [1], [1, 2], [2, 1], [[1], 2], {}, {1}, {1: 2}, {"1": 2},
-    {1: 2, 3: 4}, np.array(1.0), np.array([1.0]), np.array([[1.0]]), np.array(1.0, np.float32), np.array(1), np.array(True),
-    np.array(1.0, ml_dtypes.bfloat16), np.array(1.0, np.float16), np.zeros((2, 3)), np.zeros((3, 2)), np.zeros((0, 2)),
-    Point(1), Point(1, 2), Size(1), Other(1), "ab", ["a", "b"], "a b",
-]  # fmt: skip
+    *(None, True, 1, 1.0, "1", b"1", 0.0, -0.0, float("nan"), "ab", ["a", "b"], "a b"),
+    *([], [1], [1, 2], [2, 1], [[1], 2], {}, {1}, {1: 2}, {"1": 2}, {1: 2, 3: 4}),
+    *(np.array(1.0, dtype) for dtype in ("float64", "float32", "float16", ml_dtypes.bfloat16, "int64", "bool")),
+    *(np.array([1.0]), np.array([[1.0]]), np.zeros((2, 3)), np.zeros((3, 2)), np.zeros((0, 2))),
+    *(Point(1), Point(1, 2), Size(1), Other(1)),
+]
 
 
 def test_parts_that_differ_have_keys_that_differ() -> None:

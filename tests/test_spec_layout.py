@@ -7,6 +7,7 @@ from dataclasses import replace
 import ml_dtypes
 import numpy as np
 import pytest
+
 from gradassay._words import Words
 from gradassay_lstm import LSTM, Call, layouts, spec
 
@@ -22,7 +23,9 @@ FRAMEWORKS = sorted(layouts)
 
 def parameters(config, seed=0):
     drawn = spec.draw(config, Call(1, 1), "unit", Words(seed))
-    return {tensor.name: drawn[tensor.name] for tensor in spec.tensors(config, Call(1, 1)) if tensor.role == "parameter"}
+    return {
+        tensor.name: drawn[tensor.name] for tensor in spec.tensors(config, Call(1, 1)) if tensor.role == "parameter"
+    }
 
 
 def inner(a, b):

@@ -6,13 +6,18 @@ import subprocess
 import sys
 
 import msgspec
+import numpy as np
 import pytest
+from hypothesis import find, given, settings
+
+from gradassay._arithmetic import Float64
+from gradassay._case import build
+from gradassay._oracle import Query, evaluate
 from gradassay._spec import DIFFERENTIABLE
 from gradassay._words import Words
 from gradassay_lstm import LSTM, Call, spec
 from gradassay_lstm._features import FEATURES
 from gradassay_lstm._strategies import calls, cases, configs
-from hypothesis import find, given, settings
 
 PLAIN = LSTM(input_size=3, hidden_size=4)
 DEEP = LSTM(input_size=5, hidden_size=4, num_layers=3, bidirectional=True, projection=2)
@@ -93,7 +98,11 @@ def test_roles():
         ),
         ("bias_hh_l0_reverse", (4,), {"layer": "0", "direction": "reverse", "gate": "f", "unit": "0"}),
         ("weight_hr_l0", (1, 2), {"layer": "0", "direction": "forward", "projected unit": "1", "unit": "2"}),
-        ("dropout_mask_l1", (0, 1, 2), {"layer": "1", "row": "0", "step": "1", "direction": "reverse", "projected unit": "0"}),
+        (
+            "dropout_mask_l1",
+            (0, 1, 2),
+            {"layer": "1", "row": "0", "step": "1", "direction": "reverse", "projected unit": "0"},
+        ),
         ("lengths", (1,), {"row": "1"}),
     ],
 )
@@ -130,8 +139,41 @@ def test_features(config, call, features):
     assert features <= FEATURES
 
 
+def answer(name):
+    """The reference's outputs and gradients for a case of the suite `wide`, with the case itself."""
+    template = next(case for case in spec.suites()["wide"] if case.name == name)
+    case = build(spec, "wide", template, "float64")
+    query = Query("vjp", cotangents=case.cotangents, wrt=case.differentiable)
+    return case, evaluate(Float64(), case, query)
+
+
+@pytest.mark.parametrize("name", ["no-steps", "all-empty-samples"])
+def test_states_pass_through_where_there_is_nothing_to_do(name):
+    case, got = answer(name)
+    for state, final in (("h0", "h_n"), ("c0", "c_n")):
+        np.testing.assert_array_equal(got[final], case.tensors[state])
+        np.testing.assert_array_equal(got[f"d {state}"], case.cotangents[final])
+    assert got["y"].shape == case.table["y"].shape and not got["y"].any() and not got["d x"].any()
+
+
+@pytest.mark.parametrize("name", ["no-steps", "all-empty-samples", "no-batch", "no-steps-no-batch"])
+def test_parameters_that_nothing_uses_have_gradients_of_zero(name):
+    case, got = answer(name)
+    for parameter, value in case.parameters.items():
+        assert got[f"d {parameter}"].shape == value.shape and not got[f"d {parameter}"].any(), parameter
+    for tensor in (*case.outputs, *(f"d {n}" for n in ("x", "h0", "c0"))):
+        assert got[tensor].shape == case.table[tensor.removeprefix("d ")].shape, tensor
+
+
+def test_padding_is_zero_and_has_no_gradient():
+    case, got = answer("wide")
+    for row, length in enumerate(case.call.lengths):
+        assert not got["y"][row, length:].any() and not got["d x"][row, length:].any()
+        assert got["y"][row, :length].all() and got["d x"][row, :length].all()
+
+
 @pytest.mark.parametrize(
-    ("build", "message"),
+    ("make", "message"),
     [
         (lambda: LSTM(0, 4), "LSTM.input_size is 0; it should be at least 1"),
         (lambda: LSTM(3, -1), "LSTM.hidden_size is -1; it should be at least 1"),
@@ -142,9 +184,9 @@ def test_features(config, call, features):
         (lambda: Call(2, 4, (1, 5)), "Call.lengths has 5; each should be from 0 to steps = 4"),
     ],
 )
-def test_a_wrong_size_says_what_would_be_right(build, message):
+def test_a_wrong_size_says_what_would_be_right(make, message):
     with pytest.raises(ValueError, match=message):
-        build()
+        make()
 
 
 def test_a_configuration_with_an_unknown_field_is_refused():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from gradassay._words import Words
 from gradassay_lstm import LSTM, Call
 from gradassay_lstm import spec as lstm

@@ -5,13 +5,22 @@ from __future__ import annotations
 from math import prod
 
 import pytest
+
+from gradassay._arithmetic import Float64
+from gradassay._case import build
+from gradassay._tape import Tape
 from gradassay_lstm import LSTM, Call, SuiteError, spec
 from gradassay_lstm._features import FEATURES
 from gradassay_lstm._suites import read
 from gradassay_mse import spec as mse
 
 SUITES = spec.suites()
-ALL = [(specification, suite, case) for specification in (spec, mse) for suite in specification.suites().values() for case in suite]
+ALL = [
+    (specification, suite, case)
+    for specification in (spec, mse)
+    for suite in specification.suites().values()
+    for case in suite
+]
 
 
 def case(suite, name):
@@ -95,6 +104,15 @@ def test_jacobians_are_asked_of_small_cases_only(specification, suite, case):
         assert prod((case.call.batch, case.call.steps, case.config.hidden_size)) <= 100
 
 
+@pytest.mark.parametrize(("specification", "suite", "case"), ALL, ids=lambda part: getattr(part, "name", ""))
+def test_marks_that_are_asked_for_are_in_the_equations(specification, suite, case):
+    built = build(specification, "", case, "float64")
+    tape = Tape(Float64())
+    leaves = {n: a if built.table[n].role == "index" else tape.constant(a) for n, a in built.tensors.items()}
+    specification.equations(tape, case.config, case.call, leaves)
+    assert set(case.ask.get("marks", ())) <= tape.marks.keys()
+
+
 def test_seeds_are_not_shared():
     """Two cases of one seed would hold the same numbers. The rungs of a ladder are meant to."""
     seeds = [case.seed for specification in (spec, mse) for suite in specification.suites().values() for case in suite]
@@ -130,19 +148,34 @@ def test_a_right_one_can_be_read(tmp_path):
     [
         ("x = ", "mine.toml is not TOML: "),
         ("[case]\nname = 'a'", "mine.toml has [case]; it should be [[case]]"),
-        ("[[cases]]\nname = 'a'", "mine.toml has 'cases' at its top; it should have [[case]] and [[ladder]] tables only"),
+        (
+            "[[cases]]\nname = 'a'",
+            "mine.toml has 'cases' at its top; it should have [[case]] and [[ladder]] tables only",
+        ),
         (CASE.replace("seed = 1", ""), "mine.toml, case 'a': Object missing required field `seed`"),
         (CASE.replace('name = "a"', ""), "mine.toml, case 'number 1': Object missing required field `name`"),
         (CASE.replace('"a"', '"A b"'), "mine.toml, case 'A b', field name: Expected `str` matching regex"),
         (CASE.replace("seed = 1", "seed = -1"), "mine.toml, case 'a', field seed: Expected `int` >= 0"),
         (CASE.replace("= 4", "= '4'"), "mine.toml, case 'a', field config.hidden_size: Expected `int`, got `str`"),
-        (CASE.replace("= 4", "= 0"), "mine.toml, case 'a', field config: LSTM.hidden_size is 0; it should be at least 1"),
-        (CASE.replace("hidden_", "hiden_"), "mine.toml, case 'a', field config: Object contains unknown field `hiden_size`"),
-        (CASE.replace("= 5", "= 5, lengths = [6, 1]"), "mine.toml, case 'a', field call: Call.lengths has 6; each should be"),
+        (
+            CASE.replace("= 4", "= 0"),
+            "mine.toml, case 'a', field config: LSTM.hidden_size is 0; it should be at least 1",
+        ),
+        (
+            CASE.replace("hidden_", "hiden_"),
+            "mine.toml, case 'a', field config: Object contains unknown field `hiden_size`",
+        ),
+        (
+            CASE.replace("= 5", "= 5, lengths = [6, 1]"),
+            "mine.toml, case 'a', field call: Call.lengths has 6; each should be",
+        ),
         (CASE + "regim = 'unit'", "mine.toml, case 'a': Object contains unknown field `regim`"),
         (CASE + "regime = 'lively'", "mine.toml, case 'a', field regime: no 'lively'; it should be one of unit, "),
         (CASE + "ask = { jacobean = [] }", "mine.toml, case 'a', field ask: Object contains unknown field `jacobean`"),
-        (CASE + "ask = { cotangents = 'first' }", "mine.toml, case 'a', field ask.cotangents: Invalid enum value 'first'"),
+        (
+            CASE + "ask = { cotangents = 'first' }",
+            "mine.toml, case 'a', field ask.cotangents: Invalid enum value 'first'",
+        ),
         (
             CASE + "ask = { jacobian = [['y', 'z']] }",
             "mine.toml, case 'a', field ask.jacobian: no 'z'; it should be one of bias_hh_l0, bias_ih_l0, c0, h0, ",

@@ -24,7 +24,7 @@ class Mode:
 
     name: str
     evidence: Mapping[str, str] = field(default_factory=dict)
-    compiled: bool = False  # compiles per shape: only the cases of a suite's pool are run
+    compiled: bool = False  # pays dearly for every new shape: a run takes one case of the pool for each dtype
     sweep: bool = False  # too slow for every run: only when named, or in a sweep
 
 

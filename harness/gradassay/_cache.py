@@ -11,6 +11,7 @@ import hashlib
 import os
 import struct
 import tempfile
+import threading
 import time
 import warnings
 from collections import OrderedDict
@@ -36,7 +37,7 @@ class CacheWarning(UserWarning):
 
 
 class Cache:
-    """Answers by key, in memory and on disk, both bounded, the least recently used going first.
+    """Answers by key, in memory and on disk, both bounded, the least recently used going first. Threads may share it.
 
     Args:
         directory: where the entries rest; by default that of the environment variable `GRADASSAY_CACHE`
@@ -53,6 +54,7 @@ class Cache:
         self.directory = _directory() if directory is None else directory
         self.limit_bytes, self.memory_bytes = limit_bytes, memory_bytes
         self.hits = self.misses = self.corrupt = 0
+        self._lock = threading.RLock()
         self._memory: OrderedDict[str, bytes] = OrderedDict()
         self._remembered = 0  # bytes in memory
         self._written = limit_bytes  # bytes written since the directory was last measured: measure at once
@@ -60,15 +62,16 @@ class Cache:
 
     def get(self, key: str) -> tuple[dict[str, Any], dict[str, Array]] | None:
         """Return (metadata, tensors), the arrays new and writable; None on a miss."""
-        blob = self._memory.get(key)
-        answer = self._read(key) if blob is None else decode(blob)
-        if answer is None:
-            self.misses += 1
-            return None
-        self.hits += 1
-        if blob is not None:
-            self._memory.move_to_end(key)
-        return answer
+        with self._lock:
+            blob = self._memory.get(key)
+            answer = self._read(key) if blob is None else decode(blob)
+            if answer is None:
+                self.misses += 1
+                return None
+            self.hits += 1
+            if blob is not None:
+                self._memory.move_to_end(key)
+            return answer
 
     def put(self, key: str, metadata: Mapping[str, Any], tensors: Tensors) -> None:
         """Keep an answer. If the disk refuses, a `CacheWarning` is given once and memory alone is used.
@@ -77,13 +80,14 @@ class Cache:
             FrameError: if it has no bytes.
         """
         blob = encode(metadata, tensors)
-        self._remember(key, blob)
-        if self.directory is None:
-            return
-        try:
-            self._write(_path(self.directory, key), _checksum(key, blob) + blob)
-        except OSError as error:
-            self._give_up(error)
+        with self._lock:
+            self._remember(key, blob)
+            if self.directory is None:
+                return
+            try:
+                self._write(_path(self.directory, key), _checksum(key, blob) + blob)
+            except OSError as error:
+                self._give_up(error)
 
     def _read(self, key: str) -> tuple[dict[str, Any], dict[str, Array]] | None:
         if self.directory is None:

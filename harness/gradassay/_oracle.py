@@ -107,8 +107,10 @@ class Oracle:
                     exact.high, exact.low, exact.radius, exact.zero, sigma, overflow or blind, "ball", bits, roundoff
                 )
             self._spend("noise", start)
-            if bits >= LAST_BITS or all(np.all(r.radius <= RADIUS * r.sigma) or r.blind for r in answer.values()):
+            if all(np.all(r.radius <= RADIUS * r.sigma) or r.blind for r in answer.values()):
                 return answer
+            if bits >= LAST_BITS:
+                raise ArithmeticError(f"balls of {bits} bits are still wider than {RADIUS:.1e} of the noise")
             start = time.perf_counter()
             truth, bits = self._truth(case, query, 2 * bits)
             self._spend("truth", start)

@@ -12,9 +12,10 @@ from gradassay._errors import UsageError
 from gradassay._plugins import unknown
 from gradassay._property import Property
 from gradassay._spec import CaseTemplate, Spec
-from gradassay._target import Target
+from gradassay._target import DTYPES, Target
 from gradassay.properties import properties as generic
 
+ON_REQUEST = frozenset({"calibration"})  # suites that are run only when they are named
 AGREEMENT = "agreement"  # asked of pairs of targets, once both have answered a case
 
 
@@ -67,14 +68,17 @@ def plan(
     suites: Sequence[str] = (),
     cases: Sequence[str] = (),
     properties: Sequence[str] = (),
+    sweep: bool = False,
 ) -> Plan:
-    """Lay out a run.
+    """Lay out a run. Modes that compile get one case of the pool for each dtype, unless it is a sweep.
 
     Raises:
         UsageError: for a suite, case or property that does not exist, or a selection that is empty.
     """
     have = {name: spec.suites() for name, spec in specs.items()}
     wanted_suites = _chosen("suite", suites, [suite for table in have.values() for suite in table])
+    if not suites:
+        wanted_suites = tuple(suite for suite in wanted_suites if suite not in ON_REQUEST)
     named = [t.name for table in have.values() for s, templates in table.items() if s in wanted_suites for t in templates]
     wanted_cases = set(_chosen("case", cases, named))
     everything = [*generic(), *(p.name for spec in specs.values() for p in spec.properties), AGREEMENT]
@@ -99,13 +103,28 @@ def plan(
             if offer.spec not in questions or not fits:
                 continue
             mode = offer.mode(target.mode)
-            asked = tuple(q for q in questions[offer.spec] if q.template.pool or not mode.compiled)
+            asked = questions[offer.spec]
+            if mode.compiled and not sweep and not cases:
+                asked = _from_pool(asked, offer, target)
             jobs.setdefault(target.backend, []).append(Job(target, offer, mode, asked))
     if not any(job.questions for found in jobs.values() for job in found):
         raise UsageError("nothing to verify: no target offers a spec with a case and a property of this selection")
     return Plan(
         specs, wanted_suites, wanted_properties, tuple(targets), {name: tuple(found) for name, found in jobs.items()}
     )
+
+
+def _from_pool(questions: tuple[Question, ...], offer: Offer, target: Target) -> tuple[Question, ...]:
+    """One case of the pool that the offer can do, another one for each dtype: compiling must not eat the run."""
+
+    def able(question: Question) -> bool:
+        features = question.spec.features(question.template.config, question.template.call)
+        needs = sorted(offer.operators & {"forward", "vjp"})
+        return all(offer.refusal(need, target.mode, target.dtype, features) is None for need in needs)
+
+    pool = [question for question in questions if question.template.pool and able(question)]
+    turn = DTYPES.index(target.dtype)
+    return (pool[turn % len(pool)],) if pool else ()
 
 
 def _question(spec: Spec[Any, Any], suite: str, template: CaseTemplate, wanted: Sequence[str]) -> Question:

@@ -63,6 +63,14 @@ class Recording:
     ) -> None:
         self._settle()
         self._open.close()
+        if self._stream is not None:
+            try:
+                self._stream.close()
+            except OSError as failure:  # a full disk is told again when what is left is flushed
+                raise self._unwritten(failure) from failure
+
+    def _unwritten(self, error: OSError) -> UsageError:
+        return UsageError(f"cannot write {self._path}: {error.strerror}")
 
     def take(self, record: Record) -> None:
         """Keep, write and count one record.
@@ -75,11 +83,11 @@ class Recording:
             self._progress = self._open.enter_context(Progress(record.planned, self._console))
         try:
             if isinstance(record, Header) and self._path is not None:
-                self._stream = self._open.enter_context(self._path.open("wb"))
+                self._stream = self._path.open("wb")
             if self._stream is not None:
                 write(self._stream, record)
         except OSError as error:
-            raise UsageError(f"cannot write {self._path}: {error.strerror}") from error
+            raise self._unwritten(error) from error
         if isinstance(record, Verdict):
             self._count(record)
 
@@ -88,6 +96,9 @@ class Recording:
 
         The verdicts of one question come together; those of agreement are not planned, and not counted.
         """
+        if not verdict.case and self._progress is not None:
+            self._progress.finish(verdict.target, verdict.outcome)
+            return
         question = (verdict.target, verdict.spec, verdict.suite, verdict.case, verdict.property)
         if question != self._question:
             self._settle()

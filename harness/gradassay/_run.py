@@ -77,7 +77,7 @@ def verify(
     given = {backend.name: backend for backend in objects}
     known = _backends(targets, given)
     chosen = parse_targets(targets or tuple(known), {name: b.offers for name, b in known.items()}, sweep=sweep)
-    laid = plan(chosen, known, _specs(specs), suites=suites, cases=cases, properties=properties)
+    laid = plan(chosen, known, _specs(specs), suites=suites, cases=cases, properties=properties, sweep=sweep)
     typed = frozenset(part for text in targets for part in text.split("/")[1:])
     store = cache if isinstance(cache, Cache) else Cache() if cache else _in_memory()
     run = _Run(laid, Oracle(store), on_record, typed)

@@ -190,7 +190,7 @@ def _user_errors() -> Iterator[None]:
     try:
         yield
     except (UsageError, PluginError, RecordError) as error:
-        lines = [printable(line) for line in str(error).splitlines()]
+        lines = [printable(line, longest=10_000) for line in str(error).splitlines()]
         click.echo("gradassay: " + "\n  ".join(lines), err=True)
         sys.exit(2)
     except KeyboardInterrupt:

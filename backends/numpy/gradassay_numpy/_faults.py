@@ -1,6 +1,6 @@
 """Faults planted in the hand-written backward pass, by name, one overridden rule each.
 
-The numbers in `seen` are rows of public trackers where the same fault was made in earnest.
+The threads in `seen` are public reports of the same kind of fault, made in earnest.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ class _MaskForgotten(Backward):
 
 @dataclass(frozen=True)
 class Planted:
-    """A fault: its rule, where the like was `seen`, the features and steps it `needs` to show, what it spoils.
+    """A fault: its rule, where the like was `seen`, what it `needs` to show (features, steps), what it `spoils`.
 
-    `spoils` are prefixes of tensor names, of which at least one gradient goes wrong; every tensor
-    outside `spoils` stays right in a single layer of one direction.
+    `spoils` are prefixes of tensor names: with one layer, at least one gradient among them goes wrong and no
+    other does. In a deeper stack a wrong dx spoils every layer below.
     """
 
     name: str
@@ -76,6 +76,7 @@ class Planted:
     spoils: tuple[str, ...]
     needs: frozenset[str] = frozenset()
     steps: int = 1
+    specs: tuple[str, ...] = ("lstm", "mse")
 
 
 # What lies upstream of a cell's state: a fault in the loop reaches all of it.
@@ -89,9 +90,11 @@ FAULTS = {
         Planted("db-ih-misses-last-step", _BiasLastStepMissing(), "FluxML/Flux.jl#1168", ("bias_ih",)),
         Planted("dw-hh-from-h-t", _RecurrentWeightTooLate(), "pymc-devs/pytensor#2217", ("weight_hh",)),
         Planted("projection-omitted-in-dh", _ProjectionOmitted(), "", _LOOP, frozenset({"projection"})),
-        Planted("reverse-dx-not-reversed-back", _ReverseNotReversedBack(), "", _LOOP, frozenset({"bidirectional"}), 2),
+        Planted("reverse-dx-not-reversed-back", _ReverseNotReversedBack(), "", ("x",), frozenset({"bidirectional"}), 2),
         Planted("bias-i-and-o-from-delta-f", _BiasesFromForget(), "hanbt/learn_dl#53", ("bias_",)),
-        Planted("c-n-cotangent-dropped", _LastCellDropped(), "deeplearning4j/deeplearning4j#8838", _LOOP),
+        Planted(
+            "c-n-cotangent-dropped", _LastCellDropped(), "deeplearning4j/deeplearning4j#8838", _LOOP, specs=("lstm",)
+        ),
         Planted("dropout-mask-forgotten", _MaskForgotten(), "", _LOOP, frozenset({"layers", "dropout"})),
     )
 }

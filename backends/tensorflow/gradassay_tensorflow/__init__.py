@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from gradassay._backend import Offer
 from gradassay._spec import Tensors
 from gradassay._target import Target
-
 from gradassay_tensorflow._offers import KERAS, LOOP
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+
 from gradassay._backend import Unsupported
 from gradassay._spec import Tensors
 from gradassay._target import DTYPES
 from gradassay_lstm import LSTM
-
 from gradassay_tensorflow._framework import configure, device_of, to_array
-from gradassay_tensorflow._lstm import LAYOUT, cells, differentiable, kernel, variables
+from gradassay_tensorflow._lstm import LAYOUT, differentiable, kernel, variables
 from gradassay_tensorflow._model import TensorFlowModel
 from gradassay_tensorflow._modes import Execution
 

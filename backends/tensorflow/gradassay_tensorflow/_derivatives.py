@@ -97,7 +97,9 @@ def hvp_reverse_over_reverse(
     return {name: None if first[name] is None else found for name, found in zip(wrt, second, strict=True)}
 
 
-def _along(tape: tf.GradientTape, pulled: Sequence[Tensor | None], tangents: Named, by: Sequence[Tensor]) -> list[Tensor]:
+def _along(
+    tape: tf.GradientTape, pulled: Sequence[Tensor | None], tangents: Named, by: Sequence[Tensor]
+) -> list[Tensor]:
     """Return the gradient of sum <pulled, tangent>, zero where there is no path."""
     pairs = [(found, tangent) for found, tangent in zip(pulled, tangents.values(), strict=True) if found is not None]
     if not pairs:

@@ -11,6 +11,7 @@ import keras
 import ml_dtypes
 import numpy as np
 import tensorflow as tf
+
 from gradassay._backend import Unsupported
 from gradassay._spec import Array
 from gradassay._target import numpy_dtype
@@ -30,7 +31,8 @@ def configure() -> None:
     """
     if keras.backend.backend() != "tensorflow":
         raise Unsupported(
-            f"Keras runs on {keras.backend.backend()} in this process; KERAS_BACKEND should be tensorflow before its import"
+            f"Keras runs on {keras.backend.backend()} in this process; "
+            "KERAS_BACKEND should be tensorflow before its import"
         )
     tf.config.experimental.enable_tensor_float_32_execution(False)
     cpu = tf.config.list_physical_devices("CPU")[0]
@@ -88,4 +90,5 @@ def to_array(tensor: Tensor) -> Array:
 @cache
 def smallest_normal(dtype: str) -> Array:
     """Return the smallest normal number of a dtype, as an array of one element."""
-    return np.array([ml_dtypes.finfo(numpy_dtype(dtype)).smallest_normal], dtype=numpy_dtype(dtype))
+    limits: Any = ml_dtypes.finfo  # knows NumPy's own dtypes too, but publishes types for neither
+    return np.array([limits(numpy_dtype(dtype)).smallest_normal], dtype=numpy_dtype(dtype))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tensorflow as tf
+
 from gradassay._backend import Unsupported
 from gradassay._spec import Tensors
 from gradassay._target import Target
 from gradassay_lstm import LSTM
-
 from gradassay_tensorflow import _loop, _lstm
 from gradassay_tensorflow._framework import placement
 from gradassay_tensorflow._model import TensorFlowModel

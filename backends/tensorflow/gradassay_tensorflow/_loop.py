@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import tensorflow as tf
+
 from gradassay._spec import Tensors
 from gradassay_lstm import LSTM, layouts
-
 from gradassay_tensorflow._derivatives import Differentiable, Named
 from gradassay_tensorflow._framework import Tensor, Variable, to_tensor
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+
 from gradassay._backend import Unsupported
 from gradassay._spec import Tensors
 from gradassay_lstm import LSTM, layouts
-
 from gradassay_tensorflow._derivatives import Differentiable, Named
 from gradassay_tensorflow._framework import Tensor, Variable, to_tensor
 

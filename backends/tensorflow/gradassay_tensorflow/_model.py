@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+
 from gradassay._spec import Array, Tensors
 from gradassay_lstm import Layout
-
 from gradassay_tensorflow import _derivatives as routes
 from gradassay_tensorflow._derivatives import Differentiable, Named
-from gradassay_tensorflow._framework import Tensor, to_array
+from gradassay_tensorflow._framework import to_array
 from gradassay_tensorflow._modes import Execution
 
 
@@ -143,5 +142,3 @@ def _present(arrays: Mapping[str, Array | None]) -> dict[str, Array]:
     if missing := [name for name, array in arrays.items() if array is None]:
         raise TypeError(f"TensorFlow returned None for {missing[0]}; it should return a tensor")
     return {name: array for name, array in arrays.items() if array is not None}
-
-

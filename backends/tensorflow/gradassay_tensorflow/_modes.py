@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
-from gradassay._spec import Array, Tensors
 
+from gradassay._spec import Array, Tensors
 from gradassay_tensorflow._framework import Tensor, device_of, placement, smallest_normal, to_array, to_tensor
 
 Results = tuple[Mapping[str, Tensor | None], ...]
@@ -44,9 +44,7 @@ class Execution:
         self._subnormals = ""
         self.evidence: dict[str, str] = {}
 
-    def __call__(
-        self, key: Hashable, function: Function, *groups: Tensors
-    ) -> tuple[dict[str, Array | None], ...]:
+    def __call__(self, key: Hashable, function: Function, *groups: Tensors) -> tuple[dict[str, Array | None], ...]:
         """Return as arrays the groups of named tensors that `function` returns for groups of named tensors."""
         with tf.device(self._placement):
             tensors = [{name: to_tensor(array) for name, array in group.items()} for group in groups]

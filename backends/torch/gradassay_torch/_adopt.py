@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+
 from gradassay._backend import Unsupported
 from gradassay_lstm import LSTM
-
 from gradassay_torch import _lstm
 from gradassay_torch._kernel import Kernel
 from gradassay_torch._model import TorchModel
@@ -32,8 +32,8 @@ def adopt(layer: object) -> tuple[str, LSTM, dict[str, Array], TorchModel] | Non
     held = dict(layer.named_parameters())
     if missing := [name for name in layer._flat_weights_names if name not in held]:
         raise Unsupported(
-            f"{missing[0]} of this nn.LSTM is no parameter of its own (weight_norm, a parametrization, or a frozen "
-            "tensor in its place): check the plain layer"
+            f"{missing[0]} of this nn.LSTM is no parameter of its own (weight_norm, or another parametrization): "
+            "check the plain layer"
         )
     config = LSTM(
         layer.input_size,

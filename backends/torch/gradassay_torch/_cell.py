@@ -8,7 +8,6 @@ import torch
 
 if TYPE_CHECKING:
     from gradassay_lstm import LSTM
-
     from gradassay_torch._framework import Function, Named
 
 

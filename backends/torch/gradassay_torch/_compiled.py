@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 import torch._dynamo
@@ -12,7 +12,10 @@ import torch._functorch.config
 from torch._dynamo.backends.registry import lookup_backend
 from torch._dynamo.utils import counters
 
-from gradassay_torch._framework import Function
+from gradassay_torch._framework import Function, pushforward
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Compiled:
@@ -25,7 +28,13 @@ class Compiled:
         self._graphs = 0
         self._runs = 0
         # One graph or an error: by default, what cannot be captured runs eagerly without a word.
-        self.function: Function = torch.compile(function, backend=self._counting, fullgraph=True, dynamic=False)
+        self.function = self._compile(function)
+        # Forward mode is compiled as a function of its own. Dual numbers given to `self.function` would
+        # lose their tangents without a word under inductor.
+        self.pushforward = self._compile(pushforward(function))
+
+    def _compile(self, function: Callable[P, R]) -> Callable[P, R]:
+        return torch.compile(function, backend=self._counting, fullgraph=True, dynamic=False)
 
     def _counting(self, graph: torch.fx.GraphModule, examples: list[torch.Tensor]) -> Any:
         self._graphs += 1
@@ -48,6 +57,6 @@ class Compiled:
         runs, breaks = self._runs - runs, sum(counters["graph_break"].values()) - breaks
         ran["backend"] = self._backend
         ran["graphs"] = str(self._graphs)
-        ran["graph runs"] = str(runs)
-        ran["graph breaks"] = str(breaks)
+        ran["graph_runs"] = str(runs)
+        ran["graph_breaks"] = str(breaks)
         ran["compiled"] = "yes" if self._graphs and runs and not breaks else "no"

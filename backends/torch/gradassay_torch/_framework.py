@@ -12,7 +12,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import torch
-import torch.autograd.forward_ad as forward_ad
+
 from gradassay._spec import Array
 
 Named = Mapping[str, torch.Tensor]
@@ -90,31 +90,25 @@ def vjp(
     return outputs, dict(zip(wrt, found, strict=True))
 
 
+def pushforward(function: Function) -> Callable[[Named, Named], tuple[Named, Named]]:
+    """Return the function (tensors, tangents) -> (outputs, J u), in forward mode; zero where nothing depends."""
+
+    def push(tensors: Named, tangents: Named) -> tuple[Named, Named]:
+        def moved(moving: Named) -> dict[str, torch.Tensor]:
+            return function({**tensors, **moving})
+
+        outputs, pushed, *_ = torch.func.jvp(moved, ({name: tensors[name] for name in tangents},), (dict(tangents),))
+        return outputs, pushed
+
+    return push
+
+
 @cache
-def _prepare_forward_mode() -> None:
+def prepare_forward_mode() -> None:
     """Import what torch imports at the first dual number: it still uses `torch.jit.script`, and warns of itself."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         importlib.import_module("torch._decomp.decompositions_for_jvp")
-
-
-def jvp_forward(function: Function, tensors: Named, tangents: Named) -> tuple[Named, Named]:
-    """Return (outputs, J u) by forward-mode differentiation, in one run."""
-    _prepare_forward_mode()
-    with leaves(tensors, ()), forward_ad.dual_level():
-        make, unpack = forward_ad.make_dual, forward_ad.unpack_dual
-        dual = {
-            name: make(tensor, tangents[name]) if name in tangents else tensor  # type: ignore[no-untyped-call]  # torch
-            for name, tensor in tensors.items()
-        }
-        pairs = {
-            name: unpack(output)  # type: ignore[no-untyped-call]  # torch
-            for name, output in function(dual).items()
-        }
-        return (
-            {name: pair.primal for name, pair in pairs.items()},
-            {n: torch.zeros_like(p.primal) if p.tangent is None else p.tangent for n, p in pairs.items()},
-        )
 
 
 def jvp_double_vjp(function: Function, tensors: Named, tangents: Named) -> tuple[Named, Named]:
@@ -137,7 +131,7 @@ def jvp_double_vjp(function: Function, tensors: Named, tangents: Named) -> tuple
 def jacobian(
     function: Function, tensors: Named, of: str, wrt: str, differentiable: Collection[str], batched: bool
 ) -> torch.Tensor:
-    """Return d of / d wrt, shape `of.shape + wrt.shape`: one VJP under `vmap`, or one VJP a row; zero if unconnected."""
+    """Return d of / d wrt, shape `of.shape + wrt.shape`: one VJP under `vmap`, or one a row; zero if unconnected."""
     with leaves(tensors, differentiable):
         output, leaf = function(tensors)[of], tensors[wrt]
         shape = output.shape + leaf.shape

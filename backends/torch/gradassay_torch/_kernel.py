@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gradassay_torch._framework import Function
+from gradassay_torch._framework import Function, Named, pushforward
 
 # A whole layer in one operation, by the library that runs it.
 FUSED = {"aten::mkldnn_rnn_layer": "onednn", "aten::_cudnn_rnn": "cudnn", "aten::miopen_rnn": "miopen"}
-# What the native cell cannot do without, one step at a time; the second is its fused form on CUDA.
-STEPWISE = ("aten::sigmoid", "aten::sigmoid_", "aten::_thnn_fused_lstm_cell")
+# What torch's own loop over steps cannot do without: on the CPU, and on CUDA.
+STEPWISE = {"aten::sigmoid": "native", "aten::sigmoid_": "native", "aten::_thnn_fused_lstm_cell": "fused-cell"}
 
 
 class Dispatched(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
@@ -33,51 +33,56 @@ class Dispatched(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 
 
 class Execution(Protocol):
-    """A way to run a function, with evidence: `function` is what to call, within `observed`.
+    """A way to run a function, with evidence: `function` and its `pushforward` are what to call, within `observed`.
 
     `observed(ran, twice)` sets the mode, and at the end writes its evidence into `ran`; `twice` says
     that a derivative is differentiated again.
     """
 
     function: Function
+    pushforward: Callable[[Named, Named], tuple[Named, Named]]
     compiled: bool
 
     def observed(self, ran: dict[str, str], twice: bool) -> AbstractContextManager[None]: ...
 
 
 class Kernel:
-    """Runs a function eagerly with a choice of kernels: "onednn", "cudnn", "native", or "" for what is set already."""
+    """Runs a function eagerly: with the named library ("onednn", "cudnn"), with none, or ("") as things are set."""
 
     compiled = False
 
     def __init__(self, function: Function, choice: str) -> None:
         self.function = function
+        self.pushforward = pushforward(function)
         self._choice = choice
 
     @contextmanager
     def observed(self, ran: dict[str, str], twice: bool) -> Iterator[None]:
         mkldnn: Any = torch.backends.mkldnn
         cudnn: Any = torch.backends.cudnn
-        before = mkldnn.enabled, cudnn.enabled
+        before = mkldnn.enabled, cudnn.enabled, cudnn.allow_tf32
         try:
             if self._choice:
                 # Not `mkldnn.flags`: it also sets TF32, which warns on every machine without an Intel GPU.
                 mkldnn.enabled = self._choice == "onednn"
                 cudnn.enabled = self._choice == "cudnn"
+                cudnn.allow_tf32 = False  # on by default, for cuDNN alone: float32 would not be float32
             with Dispatched() as dispatched:
                 yield
         finally:
-            mkldnn.enabled, cudnn.enabled = before
+            mkldnn.enabled, cudnn.enabled, cudnn.allow_tf32 = before
         count = dispatched.count
-        layers = {library: count[operation] for operation, library in FUSED.items() if count[operation]}
-        stepwise = sum(count[operation] for operation in STEPWISE)
-        if twice and layers and stepwise:
-            # No library differentiates its own backward: torch's differentiable form of it is native.
-            ran["second derivative"] = "native"
-        elif stepwise:
-            layers["native"] = stepwise
-        ran["kernel"] = "+".join(layers) or "none"
-        ran["kernel calls"] = "+".join(str(number) for number in layers.values()) or "0"
+        kernels, stepwise = (
+            {name: sum(count[o] for o in table if table[o] == name) for name in dict.fromkeys(table.values())}
+            for table in (FUSED, STEPWISE)
+        )
+        if twice and any(kernels.values()) and any(stepwise.values()):
+            # No library differentiates its own backward: torch has a second form of it, from tensor operations.
+            ran["second_derivative"] = "+".join(name for name, calls in stepwise.items() if calls)
+        else:
+            kernels |= stepwise
+        ran["kernel"] = "+".join(name for name, calls in kernels.items() if calls) or "none"
+        ran["kernel_calls"] = "+".join(str(calls) for calls in kernels.values() if calls) or "0"
         # A compiled graph runs no operation that a dispatch mode could count.
         ran["compiled"] = "no" if count.total() else "unknown"
 

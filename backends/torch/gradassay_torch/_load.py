@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from gradassay._backend import Unsupported
 
+from gradassay._backend import Unsupported
 from gradassay_torch import _cell, _lstm, _mse
 from gradassay_torch._compiled import Compiled
 from gradassay_torch._framework import to_tensor
@@ -17,11 +17,7 @@ if TYPE_CHECKING:
     from gradassay._spec import Tensors
     from gradassay._target import Target
     from gradassay_lstm import LSTM
-
     from gradassay_torch._framework import Function
-
-# Where each library's kernel lives; torch's native one is everywhere.
-LIBRARIES = {"onednn": "cpu", "cudnn": "cuda"}
 
 
 def nn_lstm(spec: str, config: LSTM, parameters: Tensors, target: Target) -> TorchModel:
@@ -31,8 +27,6 @@ def nn_lstm(spec: str, config: LSTM, parameters: Tensors, target: Target) -> Tor
         Unsupported: if this build or this machine lacks the kernel that the mode names.
     """
     mode, device = target.mode, target.device
-    if device != LIBRARIES.get(mode, device):
-        raise Unsupported(f"{mode} is no library for {device}")
     onednn: Any = torch.backends.mkldnn
     if mode == "onednn" and not onednn.is_available():
         raise Unsupported("this build of torch has no oneDNN")
@@ -77,7 +71,7 @@ def versions() -> dict[str, str]:
         if "MKL-DNN v" in line:
             found["onednn"] = line.split("MKL-DNN v")[1].split()[0]
         elif "Math Kernel Library Version" in line:
-            found["mkl"] = line.split("Version ")[1].split()[0]
+            found["mkl"] = line.split("Version ")[1].split("-")[0]
     if torch.version.cuda:
         found["cuda"] = torch.version.cuda
     cudnn: Any = torch.backends.cudnn

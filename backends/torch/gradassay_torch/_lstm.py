@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import torch
-from gradassay._backend import Unsupported
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from gradassay._backend import Unsupported
 from gradassay_torch._framework import to_tensor
 
 if TYPE_CHECKING:
     from gradassay._spec import Tensors
     from gradassay_lstm import LSTM
-
     from gradassay_torch._framework import Function, Named
+
+# (y or its packed form, (h_n, c_n))
+Result = tuple[Any, tuple[torch.Tensor, torch.Tensor]]
 
 
 def layer(config: LSTM, parameters: Tensors, device: str) -> torch.nn.LSTM:
@@ -37,25 +38,6 @@ def layer(config: LSTM, parameters: Tensors, device: str) -> torch.nn.LSTM:
     return module
 
 
-@contextmanager
-def substituted(module: torch.nn.LSTM, tensors: Named) -> Iterator[None]:
-    """Within, the layer computes with the tensors of its parameters' names, if they are not its parameters themselves.
-
-    `torch.func.functional_call` replaces `module.weight_ih_l0`, which `nn.LSTM.forward` does not read:
-    it reads `_flat_weights`.
-    """
-    held = module._flat_weights
-    wanted: list[torch.Tensor | None] = [tensors[name] for name in module._flat_weights_names]
-    if all(a is b for a, b in zip(held, wanted, strict=True)):
-        yield
-        return
-    module._flat_weights = wanted
-    try:
-        yield
-    finally:
-        module._flat_weights = held
-
-
 def function(module: torch.nn.LSTM) -> Function:
     """Return the layer as a function from canonical tensors (batch first) to y, h_n and c_n."""
 
@@ -65,23 +47,27 @@ def function(module: torch.nn.LSTM) -> Function:
         if ("h0" in tensors) != ("c0" in tensors):
             raise Unsupported("nn.LSTM takes both initial states or neither")
         state = (tensors["h0"], tensors["c0"]) if "h0" in tensors else None
+        # Called plainly with its own parameters, as users do; others (dual numbers, say) are put in their place.
+        own = dict(module.named_parameters())
+        others = {name: tensors[name] for name in own if tensors[name] is not own[name]}
+
+        def call(x: torch.Tensor | PackedSequence) -> Result:
+            found: Result  # a name for mypy: both calls are untyped
+            found = torch.func.functional_call(module, others, (x, state)) if others else module(x, state)
+            return found
+
         x = tensors["x"] if module.batch_first else tensors["x"].transpose(0, 1)
-        with substituted(module, tensors):
-            if "lengths" in tensors:
-                y, (h_n, c_n) = _ragged(module, x, tensors["lengths"], state)
-            else:
-                y, (h_n, c_n) = module(x, state)
+        y, (h_n, c_n) = _ragged(call, x, tensors["lengths"], module.batch_first) if "lengths" in tensors else call(x)
         return {"y": y if module.batch_first else y.transpose(0, 1), "h_n": h_n, "c_n": c_n}
 
     return lstm
 
 
 def _ragged(
-    module: torch.nn.LSTM, x: torch.Tensor, lengths: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor] | None
-) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+    call: Callable[[PackedSequence], Result], x: torch.Tensor, lengths: torch.Tensor, batch_first: bool
+) -> Result:
     if bool((lengths == 0).any()):
         raise Unsupported("torch's packed sequences refuse a sample of length 0")
-    first = module.batch_first
-    packed, final = module(pack_padded_sequence(x, lengths.cpu(), batch_first=first, enforce_sorted=False), state)
-    y, _ = pad_packed_sequence(packed, batch_first=first, total_length=x.shape[1 if first else 0])
+    packed, final = call(pack_padded_sequence(x, lengths.cpu(), batch_first=batch_first, enforce_sorted=False))
+    y, _ = pad_packed_sequence(packed, batch_first=batch_first, total_length=x.shape[1 if batch_first else 0])
     return y, final

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
-from gradassay._spec import Array, Tensors
 
+from gradassay._spec import Array, Tensors
 from gradassay_torch import _framework as framework
 from gradassay_torch._framework import Named, to_array, to_tensor
 from gradassay_torch._kernel import Execution, arithmetic
@@ -65,10 +65,14 @@ class TorchModel:
 
     def jvp(self, inputs: Tensors, tangents: Tensors) -> tuple[Tensors, Tensors]:
         forward_mode = self._forward_mode(inputs)
-        route = framework.jvp_forward if forward_mode else framework.jvp_double_vjp
         with self._call(inputs, tangents, twice=not forward_mode) as (tensors, along):
             self._ran["jvp"] = "forward mode" if forward_mode else "double VJP"
-            outputs, pushed = route(self._execution.function, tensors, along)
+            if forward_mode:
+                framework.prepare_forward_mode()
+                with framework.leaves(tensors, ()):
+                    outputs, pushed = self._execution.pushforward(tensors, along)
+            else:
+                outputs, pushed = framework.jvp_double_vjp(self._execution.function, tensors, along)
         return _arrays(outputs), _arrays(pushed)
 
     def jacobian(self, inputs: Tensors, of: str, wrt: str) -> Array:

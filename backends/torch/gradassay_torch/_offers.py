@@ -27,28 +27,49 @@ LAYER_GAPS = (
     Gap("nn.LSTM takes both initial states or neither", features=frozenset({"partial_states"})),
     Gap("torch's packed sequences refuse a sample of length 0", features=frozenset({"zero_length"})),
     Gap("nn.LSTM refuses a sequence of length 0", features=frozenset({"no_steps"})),
-    # What oneDNN lacks, torch runs natively without a word: the same kernel as in the mode "native".
-    Gap("oneDNN has no float64 LSTM", modes=frozenset({"onednn"}), dtypes=frozenset({"float64"})),
-    Gap("oneDNN's float16 LSTM has no gradient", modes=frozenset({"onednn"}), dtypes=frozenset({"float16"})),
-    Gap("oneDNN's LSTM has no projection", modes=frozenset({"onednn"}), features=frozenset({"projection"})),
-    Gap("torch runs packed sequences without oneDNN", modes=frozenset({"onednn"}), features=frozenset({"ragged"})),
-    Gap("torch runs an empty batch without oneDNN", modes=frozenset({"onednn"}), features=frozenset({"no_batch"})),
 )
-COMPILED = frozenset({"compile", "inductor"})
+# What a library lacks, torch runs natively without a word: that is the kernel of the mode "native".
+ONEDNN_GAPS = (
+    Gap("oneDNN's LSTM has no projection: torch runs its native one", features=frozenset({"projection"})),
+    Gap("torch runs packed sequences without oneDNN", features=frozenset({"ragged"})),
+    Gap("torch runs an empty batch without oneDNN", features=frozenset({"no_batch"})),
+)
+CUDNN_GAPS = (
+    Gap("cuDNN's LSTM has neither forward mode nor a second derivative", operators=frozenset({"jvp", "hvp"})),
+)
 CELL_GAPS = (
-    Gap("AOTAutograd has no double backward", operators=frozenset({"hvp"}), modes=COMPILED),
+    Gap(
+        "torch gives None, not zeros, as the gradient of what no step has used",
+        operators=frozenset({"vjp", "hvp"}),
+        features=frozenset({"no_steps"}),
+    ),
+    Gap(
+        "AOTAutograd has no double backward",
+        operators=frozenset({"hvp"}),
+        modes=frozenset({"compile", "inductor"}),
+    ),
 )
 
 
-def _layer(spec: str, *gaps: Gap) -> Offer:
+def _layer(spec: str, mode: Mode, device: str, dtypes: tuple[str, ...], gaps: tuple[Gap, ...]) -> Offer:
     return Offer(
         spec=spec,
         features=FEATURES,
-        modes=(Mode("onednn", {"kernel": "onednn"}), Mode("native", {"kernel": "native"})),
-        dtypes=DTYPES,
-        devices=("cpu", "cuda"),
+        modes=(mode,),
+        dtypes=dtypes,
+        devices=(device,),
         operators=frozenset(OPERATORS),
         gaps=LAYER_GAPS + gaps,
+    )
+
+
+def _layers(spec: str, *gaps: Gap) -> tuple[Offer, ...]:
+    """One offer a kernel: each has its own device and dtypes. oneDNN has no float64, and no gradient in float16."""
+    return (
+        _layer(spec, Mode("onednn", {"kernel": "onednn"}), "cpu", ("float32", "bfloat16"), ONEDNN_GAPS + gaps),
+        _layer(spec, Mode("native", {"kernel": "native"}), "cpu", DTYPES, gaps),
+        _layer(spec, Mode("cudnn", {"kernel": "cudnn"}), "cuda", ("float64", "float32", "float16"), CUDNN_GAPS + gaps),
+        _layer(spec, Mode("fused-cell", {"kernel": "fused-cell"}, sweep=True), "cuda", DTYPES, gaps),
     )
 
 
@@ -68,5 +89,5 @@ def _cell(spec: str, *gaps: Gap) -> Offer:
     )
 
 
-NN_LSTM = (_layer("lstm"), _layer("mse", EMPTY_MEAN))
+NN_LSTM = (*_layers("lstm"), *_layers("mse", EMPTY_MEAN))
 CELL = (_cell("lstm"), _cell("mse", EMPTY_MEAN))

@@ -9,7 +9,7 @@ from gradassay.views._words import case, count, grouped, place, printable, sever
 
 def title(verdict: Verdict) -> str:
     """`torch/native/cpu/float32: gradients of weight_hh_l0 failed in wide/ragged (lstm)`."""
-    subject = printable(verdict.property)
+    subject = printable(verdict.property or "everything")
     if verdict.tensor:
         subject += f" of {printable(verdict.tensor)}"
     if verdict.against:
@@ -39,7 +39,7 @@ def explain(cause: Cause) -> list[tuple[str, str]]:
         cases = len({case(alike) for alike in cause.alike})
         lines.append(("and alike", f"{count(len(cause.alike), 'more request')} of {count(cases, 'case')} on {targets}"))
     if verdict.replay:
-        lines.append(("replay", printable(verdict.replay)))
+        lines.append(("replay", printable(verdict.replay, longest=10_000)))
     return lines
 
 
@@ -55,8 +55,11 @@ def _element(verdict: Verdict, worst: Element) -> list[tuple[str, str]]:
     index = ", ".join(str(position) for position in worst.index)
     where = place(worst.where)
     at = f"{where} (at [{index}])" if where else f"[{index}]"
-    name = f"{printable(worst.tensor)}: " if worst.tensor != verdict.tensor else ""
-    return [("got", got), ("should be", should), ("where", name + at)]
+    lines = [("got", got), ("should be", should)]
+    if where or index:  # a scalar has but one place
+        name = f"{printable(worst.tensor)}: " if worst.tensor != verdict.tensor else ""
+        lines.append(("where", name + at))
+    return lines
 
 
 def _distance(verdict: Verdict) -> str:

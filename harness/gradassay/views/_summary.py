@@ -108,12 +108,12 @@ class Summary:
 
     @cached_property
     def worst(self) -> Verdict | None:
-        """The verdict with the largest |z| of those that passed: how much of the limits was used."""
-        return _largest([verdict for verdict in self.verdicts if verdict.outcome == "passed"], "max")
+        """The verdict against the truth with the largest |z| of those that passed: how much of the limits was used."""
+        return _largest([v for v in self.verdicts if v.outcome == "passed" and not v.against], "max")
 
     @cached_property
     def causes(self) -> tuple[Cause, ...]:
-        """Failing verdicts by likely cause; every target's first one comes before any target's second."""
+        """Failing verdicts by likely cause: each target's most frequent one, then each one's second, and so on."""
         requests: dict[tuple[str, ...], list[Verdict]] = {}
         for v in self.verdicts:
             if v.outcome in FAILING:
@@ -127,6 +127,8 @@ class Summary:
         for first, *rest in alike.values():
             cause = Cause(first[0], tuple(first[1:]), tuple(verdicts[0] for verdicts in rest))
             by_target.setdefault(first[0].target, []).append(cause)
+        for causes in by_target.values():
+            causes.sort(key=lambda cause: -len(cause.others) - len(cause.alike))
         return tuple(cause for turn in zip_longest(*by_target.values()) for cause in turn if cause is not None)
 
     @cached_property

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from gradassay._record import Verdict
 
-LONGEST = 600  # characters of one line of foreign text
+LONGEST = 600  # characters of one line of foreign text, where nothing else is said
 
 
-def printable(text: str) -> str:
+def printable(text: str, longest: int = LONGEST) -> str:
     """Return foreign text on one line, with control and direction characters as escapes: shown, never obeyed."""
-    if len(text) > LONGEST:
-        text = f"{text[:LONGEST]}... ({len(text) - LONGEST:,} characters more)"
+    if len(text) > longest:
+        text = f"{text[:longest]}... ({len(text) - longest:,} characters more)"
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
@@ -57,7 +57,9 @@ def place(where: Mapping[str, str]) -> str:
 
 
 def case(verdict: Verdict) -> str:
-    """The case, with its suite in front once."""
+    """The case, with its suite in front once; a verdict without one is about all of them."""
+    if not verdict.case:
+        return "every case"
     name = verdict.case if verdict.case.startswith(f"{verdict.suite}/") else f"{verdict.suite}/{verdict.case}"
     return printable(name)
 

@@ -81,6 +81,11 @@ class Progress:
         elif not self._live and self._clock() - self._said >= HEARTBEAT:
             self._say(f"  {self._where_now()}")
 
+    def finish(self, target: str, outcome: str) -> None:
+        """Count all that is left of a target at once: its device is not here, or its worker did not start."""
+        for _ in range(self._total.get(target, 0) - self._seen.setdefault(target, Counter()).total()):
+            self.advance(target, outcome)
+
     def note(self, text: str) -> None:
         """Write a line of its own: a worker that starts, a compilation that takes long."""
         self._say(f"  {printable(text)}")

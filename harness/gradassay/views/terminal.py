@@ -83,7 +83,7 @@ def _agreement(summary: Summary) -> Iterator[Line]:
     for between in dict.fromkeys(pair.between for pair in summary.pairs):
         pairs = [pair for pair in summary.pairs if pair.between == between]
         agree = sum(pair.agrees for pair in pairs)
-        said = f"  between {between}: {agree:,} of {count(len(pairs), 'pair')} agree"
+        said = f"  between {between}: {agree:,} of {len(pairs):,} pairs agree"
         yield Line(said, "" if agree == len(pairs) else "red")
     apart = [pair for pair in summary.pairs if not pair.agrees]
     for pair in apart[:SHOWN]:

@@ -1,9 +1,8 @@
-"""The LSTM as a spec of Gradassay: `README.md` beside this file is the normative text."""
+"""The LSTM as a spec of Gradassay: the distribution's README is the normative text."""
 
 from __future__ import annotations
 
 from gradassay._spec import Spec
-
 from gradassay_lstm._call import call_of, vary
 from gradassay_lstm._config import LSTM as LSTM
 from gradassay_lstm._config import Call as Call

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import msgspec
-from gradassay._spec import Tensors
 
+from gradassay._spec import Tensors
 from gradassay_lstm._config import LSTM, Call
 
 

@@ -12,9 +12,9 @@ from math import prod, sqrt
 
 import numpy as np
 import numpy.typing as npt
+
 from gradassay._spec import Array, Tensor
 from gradassay._words import Floats, Words
-
 from gradassay_lstm._config import LSTM, Call
 from gradassay_lstm._tensors import GATES, tensors
 
@@ -61,7 +61,8 @@ def is_matrix(tensor: Tensor) -> bool:
 def _kept(shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
     """One place in every row (last axis), wandering with the row: what it holds keeps rows apart."""
     row = np.arange(prod(shape[:-1])).reshape((*shape[:-1], 1))
-    return np.asarray(row % shape[-1] == np.arange(shape[-1]))
+    kept: npt.NDArray[np.bool_] = row % shape[-1] == np.arange(shape[-1])
+    return kept
 
 
 def _powers(exponents: Iterable[int]) -> Floats:
@@ -69,7 +70,8 @@ def _powers(exponents: Iterable[int]) -> Floats:
 
 
 def _chosen(tensor: Tensor, words: Words, one_in: int) -> npt.NDArray[np.bool_]:
-    return words.integers(tensor.shape, one_in) == 0
+    chosen: npt.NDArray[np.bool_] = words.integers(tensor.shape, one_in) == 0
+    return chosen
 
 
 def _unit(tensor: Tensor, value: Floats, words: Words) -> Floats:
@@ -169,8 +171,8 @@ def _mixed(tensor: Tensor, value: Floats, words: Words) -> Floats:
 
 
 def _spiky(tensor: Tensor, value: Floats, words: Words) -> Floats:
-    """One entry in sixteen is large: data by 64, parameters by 8."""
-    return np.where(_chosen(tensor, words, 16), value * (64.0 if is_data(tensor) else 8.0), value)
+    """One entry in sixteen is large: data by 16, parameters by 4."""
+    return np.where(_chosen(tensor, words, 16), value * (16.0 if is_data(tensor) else 4.0), value)
 
 
 _REGIMES: Mapping[str, Edit] = {

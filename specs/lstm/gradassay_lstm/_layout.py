@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from gradassay._spec import Array, Tensors
 
+from gradassay._spec import Array, Tensors
 from gradassay_lstm._tensors import GATES
 
 SOURCES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
@@ -177,7 +177,9 @@ layouts: Mapping[str, Layout] = {
     "tinygrad": _TWO_BIASES,
     "keras": _one_bias("kernel", "recurrent", "bias", transposed=True),
     "flax": _one_bias("i{gate}.kernel", "h{gate}.kernel", "h{gate}.bias", transposed=True, bias_required=True),
-    "flax-optimized": _one_bias("dense_i.kernel", "dense_h.kernel", "dense_h.bias", transposed=True, bias_required=True),
+    "flax-optimized": _one_bias(
+        "dense_i.kernel", "dense_h.kernel", "dense_h.bias", transposed=True, bias_required=True
+    ),
     "equinox": _one_bias("weight_ih", "weight_hh", "bias"),
     "haiku": Layout(
         {"w": Form(("weight_ih", "weight_hh")), "b": _BOTH_BIASES},

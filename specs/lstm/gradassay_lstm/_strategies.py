@@ -5,9 +5,9 @@ The only module that imports Hypothesis, and nothing of the package imports it.
 
 from __future__ import annotations
 
-from gradassay._spec import CaseTemplate
 from hypothesis import strategies as st
 
+from gradassay._spec import CaseTemplate
 from gradassay_lstm._config import LSTM, Call
 from gradassay_lstm._draw import regimes
 from gradassay_lstm._features import FEATURES

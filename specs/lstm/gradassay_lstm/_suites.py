@@ -15,9 +15,9 @@ from importlib.resources.abc import Traversable
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
+
 from gradassay._errors import UsageError
 from gradassay._spec import DIFFERENTIABLE, CaseTemplate, Tensor
-
 from gradassay_lstm._config import LSTM, Call
 from gradassay_lstm._draw import regimes
 from gradassay_lstm._tensors import tensors
@@ -92,7 +92,9 @@ def _cases(file: Traversable, table: Table) -> Iterator[CaseTemplate]:
     except tomllib.TOMLDecodeError as error:
         raise SuiteError(f"{file.name} is not TOML: {error}") from error
     if unknown := sorted(content.keys() - {"case", "ladder"}):
-        raise SuiteError(f"{file.name} has {unknown[0]!r} at its top; it should have [[case]] and [[ladder]] tables only")
+        raise SuiteError(
+            f"{file.name} has {unknown[0]!r} at its top; it should have [[case]] and [[ladder]] tables only"
+        )
     seen: set[str] = set()
     for number, raw in enumerate(_expanded(file.name, content), start=1):
         where = f"{file.name}, case {raw.get('name', f'number {number}')!r}"
@@ -156,7 +158,9 @@ def _check(case: Case, table: Table, where: str) -> None:
     for field, of, wrt in pairs:
         for name, known in ((of, outputs), (wrt, inputs)):
             if name not in known:
-                raise SuiteError(f"{where}, field ask.{field}: no {name!r}; it should be one of {', '.join(sorted(known))}")
+                raise SuiteError(
+                    f"{where}, field ask.{field}: no {name!r}; it should be one of {', '.join(sorted(known))}"
+                )
     for first, end in (block.of_steps, block.wrt_steps) if block else ():
         if not 0 <= first < end <= case.call.steps:
             raise SuiteError(

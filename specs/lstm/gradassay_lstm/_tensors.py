@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gradassay._spec import Axis, Tensor
-
 from gradassay_lstm._config import LSTM, Call
 
 GATES = ("i", "f", "g", "o")
@@ -29,8 +28,7 @@ def tensors(config: LSTM, call: Call) -> tuple[Tensor, ...]:
     if call.dropout:
         axes = ((row,), (step,), (_direction(config), state))
         table += [
-            Tensor(f"dropout_mask_l{layer}", "mask", axes, {"layer": layer})
-            for layer in range(config.num_layers - 1)
+            Tensor(f"dropout_mask_l{layer}", "mask", axes, {"layer": layer}) for layer in range(config.num_layers - 1)
         ]
     if call.lengths is not None:
         table.append(Tensor("lengths", "index", ((row,),), optional=True))

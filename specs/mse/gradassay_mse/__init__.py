@@ -1,4 +1,4 @@
-"""The LSTM under mean squared error as a spec of Gradassay: `README.md` beside this file is the normative text."""
+"""The LSTM under mean squared error as a spec of Gradassay: the distribution's README is the normative text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from gradassay._spec import Spec
 from gradassay_lstm import LSTM as LSTM
 from gradassay_lstm import Call as Call
 from gradassay_lstm import spec as lstm
-
 from gradassay_mse._draw import draw
 from gradassay_mse._equations import equations
 from gradassay_mse._suites import suites

@@ -6,7 +6,6 @@ from gradassay._spec import Array
 from gradassay._words import Words
 from gradassay_lstm import LSTM, Call
 from gradassay_lstm import spec as lstm
-
 from gradassay_mse._tensors import tensors
 
 

@@ -8,7 +8,6 @@ from importlib.resources import files
 
 from gradassay._spec import CaseTemplate
 from gradassay_lstm._suites import read
-
 from gradassay_mse._tensors import tensors
 
 
