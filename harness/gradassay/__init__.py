@@ -3,7 +3,6 @@
 Importing this imports no framework, and no model.
 """
 
-
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -49,10 +49,10 @@ class Float64:
         size = int(np.prod(shape, dtype=np.int64))
         rows = np.zeros((stop - start, size))
         rows[np.arange(stop - start), np.arange(start, stop)] = 1.0
-        return self.lift(rows.reshape(stop - start, *shape))[0]
+        return np.asarray(self.lift(rows.reshape(stop - start, *shape))[0])
 
     def index(self, a: A, index: Index) -> A:
-        return a[lanes_of(index)]
+        return np.asarray(a[lanes_of(index)], dtype=a.dtype)
 
     def transpose(self, a: A) -> A:
         return np.swapaxes(a, -1, -2)
@@ -137,7 +137,7 @@ class Float64:
         first = decided[:1, :1]
         if not np.array_equal(np.broadcast_to(first, decided.shape), decided):
             raise ArithmeticError("a comparison falls out differently within the rounding noise: keep away from ties")
-        return first[0, 0]
+        return np.asarray(first[0, 0])
 
     def matmul(self, a: A, b: A) -> A:
         """(m, n) @ (n, k): every element one reduction of n terms."""

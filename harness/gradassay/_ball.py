@@ -125,7 +125,8 @@ class Ball(Float64):
         radius[zero] = 0.0
         if not np.all(np.isfinite(high)):
             raise ArithmeticError("the exact value lies outside float64's range, or its ball is unbounded")
-        return Enclosure(*(part.reshape(a.shape) for part in (high, low, radius)), zero.reshape(a.shape))
+        high, low, radius = (part.reshape(a.shape) for part in (high, low, radius))
+        return Enclosure(high, low, radius, zero.reshape(a.shape))
 
 
 def _array(entries: list[Any], shape: tuple[int, ...]) -> A:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from gradassay._spec import DIFFERENTIABLE, Array, CaseTemplate, Spec, Tensor, Tensors
 from gradassay._target import numpy_dtype
 from gradassay._words import Words
@@ -77,9 +75,9 @@ def build(spec: Spec[Any, Any], suite: str, template: CaseTemplate, dtype: str) 
     drawn = spec.draw(template.config, template.call, template.regime, words.branch("data"))
     tensors = {n: a if table[n].role == "index" else a.astype(to) for n, a in drawn.items()}
     cotangents = {
-        name: _seen_by_loss(tensor, words.branch("cotangent").branch(name).normal(tensor.shape), template.ask).astype(to)
+        name: _seen_by_loss(tensor, words.branch("cotangent").branch(name), template.ask).astype(to)
         for name, tensor in table.items()
-        if tensor.role == "output" and (template.ask.get("cotangents") != "last output" or _step_axis(tensor) is not None)
+        if tensor.role == "output" and _in_loss(tensor, template.ask)
     }
     tangents = {
         name: words.branch("tangent").branch(name).normal(array.shape).astype(to)
@@ -93,12 +91,17 @@ def _step_axis(tensor: Tensor) -> int | None:
     return next((i for i, group in enumerate(tensor.axes) if any(axis.name == "step" for axis in group)), None)
 
 
-def _seen_by_loss(tensor: Tensor, cotangent: Array, ask: Mapping[str, Any]) -> Array:
-    """A loss that sees only the last output gives every other step an exact zero."""
+def _in_loss(tensor: Tensor, ask: Mapping[str, Any]) -> bool:
+    """A loss that sees only the last output sees outputs that have steps."""
+    return ask.get("cotangents") != "last output" or _step_axis(tensor) is not None
+
+
+def _seen_by_loss(tensor: Tensor, words: Words, ask: Mapping[str, Any]) -> Array:
+    """Draw a cotangent; one that sees only the last output is exactly zero at every earlier step."""
+    cotangent = words.normal(tensor.shape)
     axis = _step_axis(tensor)
     if ask.get("cotangents") == "last output" and axis is not None and cotangent.shape[axis] > 1:
         earlier = [slice(None)] * cotangent.ndim
         earlier[axis] = slice(0, -1)
-        cotangent = np.array(cotangent)
         cotangent[tuple(earlier)] = 0.0
     return cotangent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from gradassay._record import Element, Truth
 from gradassay._spec import Array, Tensor
 
 Floats = npt.NDArray[np.float64]
+Kind = Literal["ordinary", "structural zero", "not finite"]
 
 
 def noise_units(got: Array, reference: Reference) -> Floats:
@@ -75,7 +76,7 @@ def _reason(
     rms: float | None,
     limit_rms: float | None,
 ) -> str:
-    assert finding.reference is not None  # noqa: S101  # judge() has looked; this is for the type checker
+    assert finding.reference is not None  # judge() has looked; this is for the type checker
     total = z.size
     if strange := int(np.isnan(z).sum()):
         return f"{strange} of {total} elements are not finite"
@@ -90,7 +91,7 @@ def _reason(
 
 
 def visible(reference: Reference, limit: float, limit_rms: float | None) -> tuple[float | None, float | None]:
-    """Return the smallest relative errors that would fail: of the whole tensor by one factor, of one typical element."""
+    """Return the smallest relative errors that would fail: of the whole tensor by a factor, of one typical element."""
     ordinary = ~reference.zero & (reference.high != 0.0)
     if not ordinary.any():
         return None, None
@@ -104,10 +105,10 @@ def visible(reference: Reference, limit: float, limit_rms: float | None) -> tupl
 
 
 def _element(finding: Finding, reference: Reference, index: tuple[Any, ...], z: Floats) -> Element:
-    assert finding.got is not None  # noqa: S101  # as above
+    assert finding.got is not None  # as above
     position = tuple(int(i) for i in index)
     zero, value = bool(reference.zero[index]), float(z[index])
-    kind = "not finite" if np.isnan(value) else "structural zero" if zero else "ordinary"
+    kind: Kind = "not finite" if np.isnan(value) else "structural zero" if zero else "ordinary"
     return Element(
         tensor=finding.tensor,
         index=position,

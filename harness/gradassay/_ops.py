@@ -27,7 +27,8 @@ class Value(Protocol):
     def __neg__(self) -> Self: ...
     def __matmul__(self, other: Self) -> Self:
         """Contract the last axis of a matrix with the first of another. Put the weight on the right:
-        the cotangents of a right operand that is used at many steps are contracted in one product."""
+        the cotangents of a right operand that is used at many steps are contracted in one product.
+        """
         ...
 
     def __getitem__(self, index: Index) -> Self: ...

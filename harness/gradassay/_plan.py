@@ -79,7 +79,9 @@ def plan(
     wanted_suites = _chosen("suite", suites, [suite for table in have.values() for suite in table])
     if not suites:
         wanted_suites = tuple(suite for suite in wanted_suites if suite not in ON_REQUEST)
-    named = [t.name for table in have.values() for s, templates in table.items() if s in wanted_suites for t in templates]
+    named = [
+        t.name for table in have.values() for s, templates in table.items() if s in wanted_suites for t in templates
+    ]
     wanted_cases = set(_chosen("case", cases, named))
     everything = [*generic(), *(p.name for spec in specs.values() for p in spec.properties), AGREEMENT]
     wanted_properties = _chosen("property", properties, everything)

@@ -19,7 +19,7 @@ import numpy as np
 
 from gradassay import _limits, _plugins
 from gradassay._agreement import Units, agree
-from gradassay._backend import Backend
+from gradassay._backend import Backend, Model, Offer, Unsupported
 from gradassay._cache import Cache
 from gradassay._case import Case
 from gradassay._judge import judge, noise_units
@@ -29,9 +29,9 @@ from gradassay._process import Local, open_session
 from gradassay._property import Finding, Property
 from gradassay._record import Footer, Header, Record, Seconds, Verdict
 from gradassay._session import BackendError, Session
-from gradassay._spec import Spec
+from gradassay._spec import Spec, Tensors
 from gradassay._subject import DidNotRunError, Subject
-from gradassay._target import parse_targets
+from gradassay._target import Target, parse_targets
 
 DEADLINE = 300.0  # seconds for one request: compiling included
 JOBS = 2
@@ -75,12 +75,13 @@ def verify(
         UsageError: when what is asked for does not exist; `PluginError` when a plugin that is named is broken.
     """
     given = {backend.name: backend for backend in objects}
-    known = _backends(targets, given)
+    known, broken = _backends(targets, given)
     chosen = parse_targets(targets or tuple(known), {name: b.offers for name, b in known.items()}, sweep=sweep)
-    laid = plan(chosen, known, _specs(specs), suites=suites, cases=cases, properties=properties, sweep=sweep)
+    models, broken_specs = _specs(specs)
+    laid = plan(chosen, known, models, suites=suites, cases=cases, properties=properties, sweep=sweep)
     typed = frozenset(part for text in targets for part in text.split("/")[1:])
     store = cache if isinstance(cache, Cache) else Cache() if cache else _in_memory()
-    run = _Run(laid, Oracle(store), on_record, typed)
+    run = _Run(laid, Oracle(store), on_record, typed, (*broken, *broken_specs))
     with ExitStack() as stack:
         sessions: dict[str, Session] = {}
         for name in laid.jobs:
@@ -103,32 +104,50 @@ def _in_memory() -> Cache:
     return store
 
 
-def _backends(targets: Sequence[str], given: Mapping[str, Backend]) -> dict[str, Backend]:
-    """Load the backends that are named (which then must work), or all that do; given objects stand alone."""
+def _backends(targets: Sequence[str], given: Mapping[str, Backend]) -> tuple[dict[str, Backend], list[str]]:
+    """Load the backends that are named (which then must work), or all that do; given objects stand alone.
+
+    Returns:
+        The backends by name, and why others cannot be used.
+    """
     if given and not targets:
-        return dict(given)
+        return dict(given), []
     installed = _plugins.backends()
     named = {text.split("/")[0] for text in targets}
     if not named:
         loaded, broken = _plugins.load_all(installed.values())
         if broken and not loaded:
             raise _plugins.PluginError("\n".join(one.message for one in broken))
-        return loaded
-    return dict(given) | {n: p.load() if n in named else _Offerless(n) for n, p in installed.items() if n not in given}
+        return loaded, [one.message for one in broken]
+    found = {n: p.load() if n in named else _Unnamed(n) for n, p in installed.items() if n not in given}
+    return dict(given) | found, []
 
 
 @dataclass(frozen=True)
-class _Offerless:
+class _Unnamed:
     """Stands for an installed backend that nobody named: known, so that a typing error can be told; not imported."""
 
     name: str
-    offers: tuple[()] = ()
+    offers: tuple[Offer, ...] = ()
+
+    def environment(self) -> Mapping[str, str]:
+        return {}
+
+    def devices(self) -> tuple[str, ...]:
+        return ()
+
+    def versions(self) -> Mapping[str, str]:
+        return {}
+
+    def load(self, spec: str, config: Any, parameters: Tensors, target: Target) -> Model:
+        raise Unsupported(f"{self.name} was not asked for")
 
 
-def _specs(names: Sequence[str]) -> dict[str, Spec[Any, Any]]:
+def _specs(names: Sequence[str]) -> tuple[dict[str, Spec[Any, Any]], list[str]]:
     if names:
-        return {name: _plugins.find("spec", name).load() for name in names}
-    return _plugins.load_all(_plugins.specs().values())[0]
+        return {name: _plugins.find("spec", name).load() for name in names}, []
+    loaded, broken = _plugins.load_all(_plugins.specs().values())
+    return loaded, [one.message for one in broken]
 
 
 @dataclass
@@ -145,6 +164,7 @@ class _Run:
     oracle: Oracle
     on_record: OnRecord | None
     typed: frozenset[str]  # parts of targets as typed: a device that is named must be there
+    broken: tuple[str, ...]  # plugins that cannot be used, in words
     records: list[Record] = field(default_factory=list)
     tally: _Tally = field(default_factory=_Tally)
     units: dict[tuple[str, str], dict[str, Units]] = field(default_factory=dict)  # (case, dtype) -> target -> z
@@ -224,7 +244,9 @@ class _Run:
 
         able = frozenset(operator for operator in job.offer.operators if refusal(operator) is None)
         if refused := refusal("forward"):
-            self._take(*(self._verdict(job, question, p, outcome="skipped", reason=refused) for p in question.properties))
+            self._take(
+                *(self._verdict(job, question, p, outcome="skipped", reason=refused) for p in question.properties)
+            )
             return
         case = question.case(target.dtype)
         subject = Subject(session, case, target, able, job.mode)
@@ -290,7 +312,9 @@ class _Run:
             others[name] = units
         self._take(
             *(
-                self._verdict(job, question, property_name=AGREEMENT, against=other, **agree(units, theirs, (name, other)))
+                self._verdict(
+                    job, question, property_name=AGREEMENT, against=other, **agree(units, theirs, (name, other))
+                )
                 for other, theirs in pairs
             )
         )
@@ -361,7 +385,7 @@ class _Run:
             elapsed=time.perf_counter() - self.started,
             seconds=Seconds(framework=self.tally.framework, truth=truth, noise=noise, harness=harness),
             counts=dict(sorted(Counter(str(v.outcome) for v in verdicts).items())),
-            wrong=tuple(wrong),
+            wrong=(*self.broken, *wrong),
         )
 
 
@@ -390,4 +414,3 @@ def _commit() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return found.stdout.strip() if found.returncode == 0 else ""
-

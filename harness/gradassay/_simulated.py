@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradassay._arithmetic import Order, Rounded
-from gradassay._backend import Model, Mode, Offer
+from gradassay._backend import Mode, Model, Offer
 from gradassay._dual import Dual
 from gradassay._fault import Fault
 from gradassay._limits import PRECISIONS
@@ -44,9 +44,7 @@ class SimulatedModel:
     def parameters(self) -> Tensors:
         return self._parameters
 
-    def _run(
-        self, inputs: Tensors, tangents: Tensors | None = None
-    ) -> tuple[Tape, dict[str, Var], Mapping[str, Var]]:
+    def _run(self, inputs: Tensors, tangents: Tensors | None = None) -> tuple[Tape, dict[str, Var], Mapping[str, Var]]:
         """Return the tape, its leaves and its outputs."""
         call = self._spec.call_of(self._config, inputs)
         table = {tensor.name: tensor for tensor in self._spec.tensors(self._config, call)}
@@ -67,7 +65,8 @@ class SimulatedModel:
                 value = numbers.with_tangent(wide, None if tangent is None else tangent.astype(np.float64))
             given[name] = tape.leaf(value) if table[name].role in DIFFERENTIABLE else tape.constant_value(value)
             leaves[name] = given[name]
-        return tape, leaves, self._spec.equations(tape, self._config, call, given)
+        outputs: Any = self._spec.equations(tape, self._config, call, given)
+        return tape, leaves, outputs
 
     def _out(self, value: Any) -> Array:
         with np.errstate(over="ignore"):

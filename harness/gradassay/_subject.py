@@ -102,6 +102,4 @@ class Subject:
     def hvp(self) -> Answer:
         """Differentiate the pulled-back cotangents in the direction of the tangents."""
         case = self.case
-        return self._call(
-            ("hvp",), False, cotangents=case.cotangents, tangents=case.tangents, wrt=case.differentiable
-        )
+        return self._call(("hvp",), False, cotangents=case.cotangents, tangents=case.tangents, wrt=case.differentiable)

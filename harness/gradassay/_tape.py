@@ -52,8 +52,8 @@ class Var:
 
     def __init__(self, tape: Tape, value: Any, rules: Sequence[tuple[Var, Rule]] = (), leaf: bool = False) -> None:
         self.tape, self.value = tape, value
-        self.rules = [(operand, rule) for operand, rule in rules if operand.needed]
-        self.needed = leaf or bool(self.rules)
+        self.rules = tuple((operand, rule) for operand, rule in rules if operand.needed)
+        self.needed: bool = leaf or bool(self.rules)
         self.position = tape.register(self)
         self._transposed: Any = None
 
@@ -163,9 +163,7 @@ class Tape:
                 found[position] = cotangent
             for operand, rule in var.rules:
                 rule(cotangent, incoming.setdefault(operand.position, Contributions()))
-        return [
-            found[var.position] if var.position in found else self.numbers.lift(np.zeros(var.shape)) for var in wrt
-        ]
+        return [found[var.position] if var.position in found else self.numbers.lift(np.zeros(var.shape)) for var in wrt]
 
     def _unbroadcast(self, cotangent: Any, shape: tuple[int, ...]) -> Any:
         """Adjoint of broadcasting: sum over the axes along which an operand was repeated."""
@@ -173,7 +171,11 @@ class Tape:
         if have == shape:
             return cotangent
         padded = (1,) * (len(have) - len(shape)) + shape
-        axes = tuple(i - len(have) for i, (h, s) in enumerate(zip(have, padded, strict=True)) if h != s or i < len(have) - len(shape))
+        axes = tuple(
+            i - len(have)
+            for i, (h, s) in enumerate(zip(have, padded, strict=True))
+            if h != s or i < len(have) - len(shape)
+        )
         return self.numbers.reshape(self.numbers.sum(cotangent, axes), shape)
 
     # --- operations
@@ -210,16 +212,12 @@ class Tape:
     def sigmoid(self, a: Var) -> Var:
         n = self.numbers
         s = n.sigmoid(a.value)
-        return Var(
-            self, s, [(a, _to_whole(lambda g: n.multiply(g, n.multiply(s, n.subtract(n.lift(1.0), s)))))]
-        )
+        return Var(self, s, [(a, _to_whole(lambda g: n.multiply(g, n.multiply(s, n.subtract(n.lift(1.0), s)))))])
 
     def tanh(self, a: Var) -> Var:
         n = self.numbers
         t = n.tanh(a.value)
-        return Var(
-            self, t, [(a, _to_whole(lambda g: n.multiply(g, n.subtract(n.lift(1.0), n.multiply(t, t)))))]
-        )
+        return Var(self, t, [(a, _to_whole(lambda g: n.multiply(g, n.subtract(n.lift(1.0), n.multiply(t, t)))))])
 
     def exp(self, a: Var) -> Var:
         e = self.numbers.exp(a.value)
@@ -308,7 +306,9 @@ class Tape:
 
     def reshape(self, a: Var, shape: tuple[int, ...]) -> Var:
         before = a.shape
-        return Var(self, self.numbers.reshape(a.value, shape), [(a, _to_whole(lambda g: self.numbers.reshape(g, before)))])
+        return Var(
+            self, self.numbers.reshape(a.value, shape), [(a, _to_whole(lambda g: self.numbers.reshape(g, before)))]
+        )
 
     def stack(self, values: Sequence[Var], axis: int) -> Var:
         """Put equal shapes side by side along a new axis (negative, in the result)."""

@@ -68,6 +68,9 @@ def _refuse(layer: Any, parts: list[Any]) -> None:
             )
     if (mode := getattr(layer, "merge_mode", "concat")) != "concat":
         raise Unsupported(f"Bidirectional has merge_mode={mode!r}; it should be 'concat'")
+    if len({(part.units, part.use_bias) for part in parts}) > 1:
+        found = " and ".join(f"units={part.units}, use_bias={part.use_bias}" for part in parts)
+        raise Unsupported(f"the two directions differ: {found}")
     for position, part in enumerate(parts):
         for name, should in (("activation", "tanh"), ("recurrent_activation", "sigmoid")):
             function = getattr(part, name)

@@ -24,7 +24,7 @@ _LOGICAL = {"cpu": "CPU:0", "cpu:1": "CPU:1", "cuda": "GPU:0"}
 
 @cache
 def configure() -> None:
-    """Give the process two logical CPU devices, and products of float32 that are of float32; once, before any use.
+    """Give the process two logical CPU devices; once, before any use of TensorFlow.
 
     Devices are settled when TensorFlow initialises. In a process that has used it already, such as a
     user's own, they stay as they are: `devices` then has no second CPU to report.
@@ -34,7 +34,6 @@ def configure() -> None:
             f"Keras runs on {keras.backend.backend()} in this process; "
             "KERAS_BACKEND should be tensorflow before its import"
         )
-    tf.config.experimental.enable_tensor_float_32_execution(False)
     cpu = tf.config.list_physical_devices("CPU")[0]
     try:
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

@@ -23,6 +23,7 @@ def load(backend: str, spec: str, config: LSTM, parameters: Tensors, target: Tar
     """
     if spec not in ("lstm", "mse"):
         raise Unsupported(f"{backend} has no {spec!r}; it has lstm and mse")
+    tf.config.experimental.enable_tensor_float_32_execution(False)  # on a GPU, float32 should mean float32
     with tf.device(placement(target.device)):
         if backend == "tensorflow-loop":
             function, layout, kernel = _loop.lstm(config, parameters), _loop.LAYOUT, _loop.KERNEL

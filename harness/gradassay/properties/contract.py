@@ -54,7 +54,7 @@ def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
 
 contract = Property(
     name="contract",
-    claim="What comes back has the names, shapes, dtype and finiteness that the spec promises, and no gradient is None.",
+    claim="What comes back has the names, shapes and dtype of the spec, is finite, and no gradient is None.",
     equation="shape(dL/dv) = shape(v), dtype(f(v)) = dtype(v)",
     needs=frozenset({"forward"}),
     check=_check,

@@ -17,7 +17,9 @@ def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
     damage = {request: answer.touched for request, answer in subject.asked.items() if answer.touched}
     for request, names in damage.items():
         for name in names:
-            yield Finding(name, fault=f"changed during {request}; inputs, cotangents and parameters should stay as given")
+            yield Finding(
+                name, fault=f"changed during {request}; inputs, cotangents and parameters should stay as given"
+            )
     if not damage:
         yield Finding("all")
 

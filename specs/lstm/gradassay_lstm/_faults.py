@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
 from gradassay import Fault, Model, Tensors
 
 Where = Mapping[str, int | str]
@@ -37,7 +38,7 @@ def _transposed(tape: Any, weight: Any, where: Where) -> Any:
 
 def _shifted(tape: Any, y: Any, where: Where) -> Any:
     """Move a sequence (B,T,S) by one step, the last becoming the first."""
-    if where["direction"] != "reverse" or y.shape[1] < 2:  # noqa: PLR2004  # one step cannot be moved
+    if where["direction"] != "reverse" or y.shape[1] < 2:  # one step cannot be moved
         return y
     return tape.concatenate([y[:, 1:], y[:, :1]], axis=-2)
 
@@ -60,7 +61,9 @@ class _MeanForSum(_Wrapped):
     def vjp(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> tuple[Tensors, dict[str, Any]]:
         outputs, gradients = self.model.vjp(inputs, cotangents, wrt)
         batch = inputs["x"].shape[0]
-        scaled = {n: (g / batch).astype(g.dtype) if n.startswith(("weight", "bias")) else g for n, g in gradients.items()}
+        scaled = {
+            n: (g / batch).astype(g.dtype) if n.startswith(("weight", "bias")) else g for n, g in gradients.items()
+        }
         return outputs, scaled
 
 
@@ -169,7 +172,7 @@ faults: tuple[Fault, ...] = (
         "FluxML/Flux.jl#1209",
         ("x", "h0", "c0"),
         edits=lambda u: {
-            mark: _only(lambda where: where["step"] == 16, lambda tape, v, where: tape.stop(v))  # noqa: PLR2004  # that step
+            mark: _only(lambda where: where["step"] == 16, lambda tape, v, where: tape.stop(v))  # that step
             for mark in ("h_before", "c_before")
         },
         minimum={"step": 17},
@@ -179,7 +182,9 @@ faults: tuple[Fault, ...] = (
         "the gradient of bias_hh is zero in the third layer",
         "apache/mxnet#17818",
         ("bias_hh_l2",),
-        edits=lambda u: {"bias_hh": _only(lambda where: where["layer"] == 2, lambda tape, v, where: tape.stop(v))},  # noqa: PLR2004  # that layer
+        edits=lambda u: {
+            "bias_hh": _only(lambda where: where["layer"] == 2, lambda tape, v, where: tape.stop(v))
+        },  # that layer
         minimum={"layer": 3},
     ),
     Fault(

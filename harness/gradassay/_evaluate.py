@@ -1,0 +1,116 @@
+"""A question about a case, evaluated in any arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from gradassay._arithmetic import LANES, A, Float64, Noisy
+from gradassay._case import Case
+from gradassay._dual import Dual
+from gradassay._spec import Tensors
+from gradassay._tape import Tape
+
+Kind = Literal["vjp", "jvp", "jacobian", "hvp", "adjoint", "trace"]
+
+CHUNK = 8  # rows of a noisy Jacobian pulled back at once: memory is the number of samples times this
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked of a case. Arrays are in the case's dtype; their bytes are part of the question.
+
+    "vjp" answers with the outputs and, for each of `wrt`, the pulled-back `cotangents`; "jvp" with the outputs'
+    tangents; "jacobian" with d `of` / d `wrt[0]`; "hvp" with the derivative of the VJP in the direction
+    `tangents`; "adjoint" with <v, J u> and <J'v, u>; "trace" with the cotangents of every mark named in `wrt`.
+    """
+
+    kind: Kind
+    cotangents: Tensors = field(default_factory=dict)
+    tangents: Tensors = field(default_factory=dict)
+    wrt: tuple[str, ...] = ()
+    of: str = ""
+
+
+def evaluate(numbers: Float64, case: Case, query: Query, edits: Mapping[str, Any] | None = None) -> dict[str, A]:
+    """Evaluate a query in an arithmetic. Arrays come back with the samples axis first, or without when it is 1.
+
+    The cotangent lanes of a Jacobian are folded into its leading axes.
+    """
+    if query.kind == "adjoint":
+        forward = evaluate(numbers, case, replace(query, kind="jvp"), edits)
+        reverse = evaluate(numbers, case, replace(query, kind="vjp", tangents={}), edits)
+        return {
+            "<v, J u>": _dot(numbers, [(forward[n], v) for n, v in query.cotangents.items()]),
+            "<J'v, u>": _dot(numbers, [(reverse[f"d {n}"], query.tangents[n]) for n in query.wrt]),
+        }
+    dual = query.kind in ("jvp", "hvp")
+    over: Any = Dual(numbers) if dual else numbers
+    tape = Tape(over, edits)
+    leaves: dict[str, Any] = {}
+    for name, array in case.tensors.items():
+        if case.table[name].role == "index":
+            leaves[name] = array
+            continue
+        plain = array.astype(np.float64)
+        tangent = query.tangents.get(name)
+        value = (
+            over.with_tangent(plain, None if tangent is None else tangent.astype(np.float64))
+            if dual
+            else over.lift(plain)
+        )
+        leaves[name] = tape.leaf(value) if name in case.differentiable else tape.constant_value(value)
+    outputs: Mapping[str, Any] = case.spec.equations(tape, case.config, case.call, leaves)
+
+    def seeds() -> list[tuple[Any, Any]]:
+        return [(outputs[n], over.lift(v.astype(np.float64))) for n, v in query.cotangents.items()]
+
+    if query.kind == "jvp":
+        return {name: _one(numbers, over.tangent(out.value)) for name, out in outputs.items()}
+    if query.kind == "jacobian":
+        return {"jacobian": _jacobian(numbers, tape, outputs[query.of], leaves[query.wrt[0]])}
+    if query.kind == "hvp":
+        pulled = tape.gradients(seeds(), [leaves[name] for name in query.wrt])
+        return {f"d {n}": _one(numbers, over.tangent(g)) for n, g in zip(query.wrt, pulled, strict=True)}
+    if query.kind == "trace":
+        points = [(mark, where, var) for mark in query.wrt for where, var in tape.marks[mark].items()]
+        pulled = tape.gradients(seeds(), [var for _, _, var in points])
+        return {
+            " ".join([f"d {mark}", *(f"{k}={v}" for k, v in where)]): _one(numbers, g)
+            for (mark, where, _), g in zip(points, pulled, strict=True)
+        }
+    answer = {name: _one(numbers, out.value) for name, out in outputs.items()}
+    pulled = tape.gradients(seeds(), [leaves[name] for name in query.wrt])
+    return answer | {f"d {n}": _one(numbers, g) for n, g in zip(query.wrt, pulled, strict=True)}
+
+
+def _one(numbers: Float64, a: A) -> A:
+    """Drop the cotangent lane, and the samples axis when there are none."""
+    return a[:, 0] if isinstance(numbers, Noisy) else a.reshape(a.shape[LANES:])
+
+
+def _dot(numbers: Float64, pairs: Sequence[tuple[A, A]]) -> A:
+    """Sum of products with given arrays, without rounding noise of its own: the caller's product is exact too."""
+    noisy = isinstance(numbers, Noisy)
+    total = numbers.lift([0.0])[0, 0]  # one axis: of none, objects would come back bare
+    for a, b in pairs:
+        wide = numbers.lift(b.astype(np.float64))[0]
+        total = total + ((a if noisy else a[None]) * wide).reshape(-1, wide.size).sum(axis=-1)
+    return np.asarray(total if noisy else total.reshape(()))
+
+
+def _jacobian(numbers: Float64, tape: Tape, of: Any, wrt: Any) -> A:
+    size = int(np.prod(of.shape, dtype=np.int64))
+    step = CHUNK if isinstance(numbers, Noisy) else max(size, 1)
+    rows = []
+    for start in range(0, size, step):
+        hot = numbers.one_hot(of.shape, start, min(start + step, size))
+        rows.append(tape.gradients([(of, hot)], [wrt])[0])
+    samples = max((len(row) for row in rows), default=1)
+    rows = [np.broadcast_to(r, (samples, min(step, size - i * step), *wrt.shape)) for i, r in enumerate(rows)]
+    stacked = np.concatenate(rows, axis=1) if rows else numbers.lift(np.zeros((0, *wrt.shape)))[0]
+    whole = stacked.reshape(samples, *of.shape, *wrt.shape)
+    return whole if isinstance(numbers, Noisy) else whole[0]
