@@ -54,7 +54,7 @@ sweep: $(STAMP)
 	@$(BIN)/gradassay verify --sweep $(TARGETS) $(ARGS)
 
 calibrate: $(STAMP)
-	@$(BIN)/python reports/calibration/calibrate.py $(ARGS)
+	@$(BIN)/python -m gradassay._calibrate $(ARGS)
 
 clean:
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks build dist

@@ -144,8 +144,24 @@ class Backend(Protocol):
 
 @runtime_checkable
 class Adopts(Protocol):
-    """A backend that takes a live layer of its framework, for `gradassay.check(layer)`."""
+    """A backend that takes a live layer of its framework, for `gradassay.check(layer)`.
 
-    def adopt(self, layer: object) -> tuple[str, Any, Tensors, Model] | None:
-        """Return (spec name, config, parameters in canonical layout, model), or None if it is not ours."""
+    It is asked about layers of any framework, and imports its own for none of them: a layer of it has done so.
+    """
+
+    def adopt(
+        self, layer: object, config: Any = None, parameters: Mapping[str, Any] | None = None
+    ) -> tuple[str, Any, Tensors, Model] | None:
+        """Return (spec name, config, parameters in canonical layout, model), or None if the layer is not ours.
+
+        A function has no parameters of its own: it is given `config`, and `parameters` by canonical names (NumPy
+        arrays or tensors of the framework). Its spec's name is empty: it follows the one that the caller names.
+
+        Raises:
+            Unsupported: if the layer is ours, but cannot be taken; the message says what would be right.
+        """
+        ...
+
+    def to_numpy(self, tensor: object) -> Array | None:
+        """Return a tensor of the framework as a NumPy array of its dtype, or None if it is not one."""
         ...

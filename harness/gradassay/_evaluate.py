@@ -98,6 +98,8 @@ def _dot(numbers: Float64, pairs: Sequence[tuple[A, A]]) -> A:
     total = numbers.lift([0.0])[0, 0]  # one axis: of none, objects would come back bare
     for a, b in pairs:
         wide = numbers.lift(b.astype(np.float64))[0]
+        if not wide.size:  # a batch of none, or no steps
+            continue
         total = total + ((a if noisy else a[None]) * wide).reshape(-1, wide.size).sum(axis=-1)
     return np.asarray(total if noisy else total.reshape(()))
 

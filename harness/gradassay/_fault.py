@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,3 +36,14 @@ class Fault:
     needs: frozenset[str] = frozenset()
     dtypes: frozenset[str] = frozenset()
     minimum: Mapping[str, int] | None = None
+
+
+def table(faults: Sequence[Fault]) -> str:
+    """Return the faults as a Markdown table."""
+    rows = ["| fault | what is wrong | shows in | needs | imitates |", "|---|---|---|---|---|"]
+    for fault in faults:
+        sizes = [f"{name} >= {least}" for name, least in (fault.minimum or {}).items()]
+        needs = ", ".join([*sorted(fault.needs), *sizes])
+        shows = ", ".join(f"`{name}`" for name in fault.shows_in) or "its evidence"
+        rows.append(f"| `{fault.name}` | {fault.sentence} | {shows} | {needs or 'nothing'} | {fault.imitates} |")
+    return "\n".join(rows)

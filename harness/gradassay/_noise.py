@@ -7,12 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from gradassay._arithmetic import Float64, Noisy
+from gradassay._arithmetic import A, Float64, Noisy
 from gradassay._ball import Enclosure
 from gradassay._case import Case
 from gradassay._evaluate import Query, evaluate
 from gradassay._limits import BLIND, PRECISIONS, SAMPLES
-from gradassay._tape import Tape
 from gradassay._words import Words
 
 Floats = npt.NDArray[np.float64]
@@ -57,14 +56,29 @@ def _ratio(noise: Floats, truth: Floats) -> float:
     return float(root_mean_square(noise)) / value if value > 0 else float("inf")
 
 
-def overflow(case: Case) -> str:
+class Peak(Float64):
+    """Float64 that remembers the largest magnitude of any result; infinite once one is not a number."""
+
+    largest = 0.0
+
+    def _made(self, exact: A) -> A:
+        size = float(np.max(np.abs(exact), initial=0.0))
+        self.largest = max(self.largest, np.inf if np.isnan(size) else size)
+        return exact
+
+    def matmul(self, a: A, b: A) -> A:
+        return self._made(super().matmul(a, b))
+
+    def sum(self, a: A, axes: tuple[int, ...]) -> A:
+        return self._made(super().sum(a, axes))
+
+
+def overflow(case: Case, query: Query) -> str:
     """Say whether a value on the way, or the answer, leaves the dtype's range; nothing is specified then."""
-    largest = PRECISIONS[case.dtype].largest
-    tape = Tape(Float64())
-    leaves = {
-        n: a if case.table[n].role == "index" else tape.constant(a.astype(np.float64)) for n, a in case.tensors.items()
-    }
+    numbers = Peak()
     with np.errstate(over="ignore", invalid="ignore"):
-        case.spec.equations(tape, case.config, case.call, leaves)
-    peak = tape.peak()
-    return "" if peak < largest / 2 else f"a value on the way reaches {peak:.2g}, beyond {case.dtype}'s range"
+        evaluate(numbers, case, query)
+    peak = numbers.largest
+    if peak < PRECISIONS[case.dtype].largest / 2:
+        return ""
+    return f"a value on the way reaches {peak:.2g}, beyond {case.dtype}'s range"

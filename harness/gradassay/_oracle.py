@@ -81,7 +81,7 @@ class Oracle:
             start = time.perf_counter()
             answer = {}
             scales = noise(case, query, truth, name)
-            beyond = overflow(case)
+            beyond = overflow(case, query)
             for tensor, exact in truth.items():
                 sigma, blind, roundoff = scales[tensor]
                 answer[tensor] = Reference(

@@ -69,8 +69,12 @@ def plan(
     cases: Sequence[str] = (),
     properties: Sequence[str] = (),
     sweep: bool = False,
+    typed: frozenset[str] = frozenset(),
 ) -> Plan:
-    """Lay out a run. Modes that compile get one case of the pool for each dtype, unless it is a sweep.
+    """Lay out a run.
+
+    Modes that compile, and a further device that nobody `typed`, get one case of the pool for each dtype,
+    unless it is a sweep or cases are named.
 
     Raises:
         UsageError: for a suite, case or property that does not exist, or a selection that is empty.
@@ -106,7 +110,8 @@ def plan(
                 continue
             mode = offer.mode(target.mode)
             asked = questions[offer.spec]
-            if mode.compiled and not sweep and not cases:
+            elsewhere = target.device != offer.devices[0] and target.device not in typed
+            if (mode.compiled or elsewhere) and not sweep and not cases:
                 asked = _from_pool(asked, offer, target)
             jobs.setdefault(target.backend, []).append(Job(target, offer, mode, asked))
     if not any(job.questions for found in jobs.values() for job in found):

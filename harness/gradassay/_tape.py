@@ -238,15 +238,16 @@ class Tape:
         return self.where(n.greater(n.broadcast(a.value, shape), n.broadcast(b.value, shape)), a, b)
 
     def logsumexp(self, a: Var, axis: int) -> Var:
-        """log sum exp along one axis, shifted by a constant that cancels exactly in the real numbers."""
-        moved = a.shape[:axis] + (1,) + (a.shape[axis + 1 :] if axis != -1 else ())
-        peak = np.full(moved, self._peak(a))
+        """log sum exp along one axis, each sum shifted by a constant that cancels exactly in the real numbers."""
+        peak = self._roughly(a).max(axis=axis, keepdims=True)
         summed = self.sum(self.exp(a - self.constant(peak)), axis)
         return self.log(summed) + self.constant(peak.reshape(summed.shape))
 
-    def _peak(self, a: Var) -> float:
+    def _roughly(self, a: Var) -> npt.NDArray[np.float64]:
+        """The value in floats, the largest of its lanes: enough for a shift that cancels."""
         value = a.value.primal if hasattr(a.value, "primal") else a.value
-        return float(max(float(x) for x in value.ravel()))
+        floats = np.asarray(np.frompyfunc(float, 1, 1)(value), dtype=np.float64)
+        return np.asarray(floats.max(axis=(0, 1)))
 
     def matmul(self, a: Var, b: Var) -> Var:
         def to_b(g: Any, into: Contributions) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,26 @@ class JaxBackend:
         from gradassay_jax import _load
 
         return _load.load(spec, config, parameters, target)
+
+    def adopt(
+        self, layer: object, config: object = None, parameters: Mapping[str, Any] | None = None
+    ) -> tuple[str, Any, Tensors, JaxModel] | None:
+        """Take a function `f(parameters, inputs) -> outputs`, jitted or not; its spec is the caller's to name."""
+        if "jax" not in sys.modules or config is None or not parameters:
+            return None  # without jax there is no JAX function; without parameters there is nothing to call it with
+        from gradassay_jax import _adopt
+
+        if not _adopt.is_function(layer):
+            return None
+        model = _adopt.adopt_function(layer, "a function", config, parameters)
+        return "", config, model.parameters(), model
+
+    def to_numpy(self, tensor: object) -> Array | None:
+        if "jax" not in sys.modules:
+            return None
+        from gradassay_jax import _adopt
+
+        return _adopt.to_numpy(tensor)
 
 
 jax_backend = JaxBackend()

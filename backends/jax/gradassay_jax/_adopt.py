@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import types
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import numpy as np
@@ -45,6 +47,11 @@ def adopt_function(
             f"{_name(function)} as {spec_name} ({config}): parameters are {', '.join(sorted(dtypes)) or 'none'}; "
             f"they should all be of one real floating dtype"
         )
+    if dtypes == {"float64"} and not jax.config.jax_enable_x64:  # type: ignore[attr-defined]  # jax sets it at run time
+        raise Unsupported(
+            f"{_name(function)} has parameters in float64, which this jax would make float32: call "
+            "jax.config.update('jax_enable_x64', True) before any array is made"
+        )
     names = frozenset(parameters)
 
     def apply(values: Arrays, tally: Tally) -> dict[str, jax.Array]:
@@ -57,6 +64,17 @@ def adopt_function(
     device = min(devices, key=lambda d: d.id) if devices else jax.devices()[0]
     host = {name: np.asarray(value) for name, value in parameters.items()}
     return JaxModel(program, _execution.make(mode, program), host, device)
+
+
+def is_function(value: object) -> TypeGuard[Adopted]:
+    """Tell functions, jitted ones among them, from layers: those of other frameworks can be called as well."""
+    kinds = (types.FunctionType, types.MethodType, functools.partial, type(jax.jit(_name)))
+    return isinstance(value, kinds)
+
+
+def to_numpy(tensor: object) -> Array | None:
+    """Return a JAX array as one of NumPy; None for anything else."""
+    return np.asarray(tensor) if isinstance(tensor, jax.Array) else None
 
 
 def _name(function: object) -> str:

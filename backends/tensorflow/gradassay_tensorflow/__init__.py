@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gradassay._backend import Offer
-from gradassay._spec import Tensors
+from gradassay._spec import Array, Tensors
 from gradassay._target import Target
 from gradassay_tensorflow._offers import KERAS, LOOP
 
@@ -54,13 +54,28 @@ class TensorFlowBackend:
 class KerasBackend(TensorFlowBackend):
     """The backend that also takes live layers."""
 
-    def adopt(self, layer: object) -> tuple[str, Any, Tensors, TensorFlowModel] | None:
+    def adopt(
+        self, layer: object, config: object = None, parameters: Mapping[str, Any] | None = None
+    ) -> tuple[str, Any, Tensors, TensorFlowModel] | None:
         """Return (spec, config, canonical parameters, model) of a live Keras LSTM; None if it is none."""
-        if not any(kind.__module__.partition(".")[0] == "keras" for kind in type(layer).__mro__):
-            return None  # without importing TensorFlow to find out
+        if not _is_of(layer, "keras"):
+            return None
         from gradassay_tensorflow._adopt import adopt
 
         return adopt(layer)
+
+    def to_numpy(self, tensor: object) -> Array | None:
+        """Return a tensor or a variable of TensorFlow or Keras as an array; None if it is none."""
+        if not _is_of(tensor, "tensorflow", "keras") or not hasattr(tensor, "numpy"):
+            return None
+        from gradassay_tensorflow._framework import to_array
+
+        return to_array(tensor)
+
+
+def _is_of(value: object, *packages: str) -> bool:
+    """Tell without importing TensorFlow to find out."""
+    return any(kind.__module__.partition(".")[0] in packages for kind in type(value).__mro__)
 
 
 tensorflow_backend = KerasBackend("tensorflow", KERAS)

@@ -16,10 +16,9 @@ from gradassay_tensorflow._model import TensorFlowModel
 from gradassay_tensorflow._modes import Execution
 
 _RETURNS = {"return_sequences": True, "return_state": True, "zero_output_for_mask": True}
-_SHOULD_BE = {
+_SHOULD_BE: dict[str, tuple[bool | float, str]] = {
     "go_backwards": (False, "only inside keras.layers.Bidirectional is the backward direction defined"),
     "stateful": (False, "a call's result would depend on the calls before it"),
-    "time_major": (False, "x is (batch, steps, features)"),
     "dropout": (0.0, "gradients under a random mask are not comparable; take a layer without"),
     "recurrent_dropout": (0.0, "gradients under a random mask are not comparable; take a layer without"),
 }
@@ -75,12 +74,12 @@ def _refuse(layer: Any, parts: list[Any]) -> None:
         for name, should in (("activation", "tanh"), ("recurrent_activation", "sigmoid")):
             function = getattr(part, name)
             if function is not keras.activations.get(should):
-                found = getattr(function, "__name__", function)
-                raise Unsupported(f"the layer has {name}={found}; the LSTM of the spec has {should}")
+                called = getattr(function, "__name__", function)
+                raise Unsupported(f"the layer has {name}={called}; the LSTM of the spec has {should}")
         for name, (value, reason) in _SHOULD_BE.items():
             wanted = position == 1 if name == "go_backwards" else value
-            if (found := getattr(part, name, wanted)) != wanted:
-                raise Unsupported(f"the layer has {name}={found}; it should be {wanted}: {reason}")
+            if (has := getattr(part, name)) != wanted:
+                raise Unsupported(f"the layer has {name}={has}; it should be {wanted}: {reason}")
 
 
 def _returning_all(layer: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import tensorflow as tf
@@ -41,7 +42,6 @@ class Execution:
         self._placement = placement(device)
         self._traced: dict[Hashable, Traced] = {}
         self._entries: list[bool] = []  # at each run of the Python function: was TensorFlow executing eagerly?
-        self._subnormals = ""
         self.evidence: dict[str, str] = {}
 
     def __call__(self, key: Hashable, function: Function, *groups: Tensors) -> tuple[dict[str, Array | None], ...]:
@@ -59,12 +59,8 @@ class Execution:
         return tuple({name: None if t is None else to_array(t) for name, t in group.items()} for group in found)
 
     def subnormals(self) -> str:
-        """Return whether a product below the smallest normal number is kept or flushed to zero, measured once."""
-        if not self._subnormals:
-            probe = Execution(self.mode, self.device, self._dtype)
-            ((half,),) = (group.values() for group in probe("halve", _halve, {"x": smallest_normal(self._dtype)}))
-            self._subnormals = "kept" if half is not None and half.any() else "flushed"
-        return self._subnormals
+        """Return whether a product below the smallest normal number is kept or flushed to zero: measured."""
+        return _subnormals(self.mode, self.device, self._dtype)
 
     def _enter(self, function: Function, tensors: list[dict[str, Tensor]]) -> Results:
         self._entries.append(tf.executing_eagerly())
@@ -100,5 +96,11 @@ class Execution:
         return Traced(concrete, operations, concrete.function_def.attr["_XlaMustCompile"].b)
 
 
-def _halve(group: Mapping[str, Tensor]) -> Results:
-    return ({"half": group["x"] / 2},)
+@cache
+def _subnormals(mode: str, device: str, dtype: str) -> str:
+    def halve(group: Mapping[str, Tensor]) -> Results:
+        return ({"half": group["x"] / 2},)
+
+    (found,) = Execution(mode, device, dtype)("halve", halve, {"x": smallest_normal(dtype)})
+    half = found["half"]
+    return "kept" if half is not None and half.any() else "flushed"

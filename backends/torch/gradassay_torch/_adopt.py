@@ -9,6 +9,7 @@ import torch
 from gradassay._backend import Unsupported
 from gradassay_lstm import LSTM
 from gradassay_torch import _lstm
+from gradassay_torch._framework import to_array
 from gradassay_torch._kernel import Kernel
 from gradassay_torch._model import TorchModel
 
@@ -50,3 +51,8 @@ def adopt(layer: object) -> tuple[str, LSTM, dict[str, Array], TorchModel] | Non
         Kernel(_lstm.function(layer), ""), {name: held[name] for name in names}, device, lambda inputs: False
     )
     return "lstm", config, model.parameters(), model
+
+
+def to_numpy(tensor: object) -> Array | None:
+    """Return a tensor of any dtype and device, with or without a graph, as an array; None for anything else."""
+    return to_array(tensor) if isinstance(tensor, torch.Tensor) else None

@@ -9,7 +9,7 @@ from gradassay_torch._offers import CELL, NN_LSTM
 
 if TYPE_CHECKING:
     from gradassay._backend import Model, Offer
-    from gradassay._spec import Tensors
+    from gradassay._spec import Array, Tensors
     from gradassay._target import Target
     from gradassay_lstm import LSTM
 
@@ -44,13 +44,26 @@ class TorchBackend(_Torch):
 
         return nn_lstm(spec, config, parameters, target)
 
-    def adopt(self, layer: object) -> tuple[str, Any, Tensors, Model] | None:
-        # Importing torch to look at a layer of another framework would cost a second and half a gigabyte.
-        if not any(base.__module__.partition(".")[0] == "torch" for base in type(layer).__mro__):
+    def adopt(
+        self, layer: object, config: object = None, parameters: Mapping[str, Any] | None = None
+    ) -> tuple[str, Any, Tensors, Model] | None:
+        if not _of_torch(layer):
             return None
         from gradassay_torch._adopt import adopt
 
         return adopt(layer)
+
+    def to_numpy(self, tensor: object) -> Array | None:
+        if not _of_torch(tensor):
+            return None
+        from gradassay_torch._adopt import to_numpy
+
+        return to_numpy(tensor)
+
+
+def _of_torch(value: object) -> bool:
+    """Importing torch to look at an object of another framework would cost a second and half a gigabyte."""
+    return any(base.__module__.partition(".")[0] == "torch" for base in type(value).__mro__)
 
 
 class TorchCellBackend(_Torch):

@@ -50,4 +50,5 @@ repeat = Property(
     equation="f(v), f(w), f(v): |first - last| <= limit * sqrt(2) sigma",
     needs=frozenset({"vjp"}),
     check=_check,
+    applies=lambda case: case.template.pool or bool(case.template.ask.get("hvp")),
 )

@@ -15,6 +15,7 @@ from gradassay_lstm._layout import layouts as layouts
 from gradassay_lstm._suites import SuiteError as SuiteError
 from gradassay_lstm._suites import suites
 from gradassay_lstm._tensors import tensors
+from gradassay_lstm.properties import properties
 
 spec = Spec(
     name="lstm",
@@ -29,5 +30,6 @@ spec = Spec(
     suites=suites,
     call_of=call_of,
     vary=vary,
+    properties=properties,
     faults=faults,
 )

@@ -1,13 +1,15 @@
-"""Ways for an LSTM to be wrong, each one line long. Planted at the marks of the equations, or around the model."""
+"""Ways for an LSTM to be wrong, each one line long. Planted at the marks of the equations, or around the model.
+
+Layers count from 0, as in the names of tensors and in reports.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from gradassay import Fault, Model, Tensors
+from gradassay import Fault
+from gradassay_lstm._misbehaviour import Eager, InPlace, Leak, MeanForSum, StaleBuffer, wrap
 
 Where = Mapping[str, int | str]
 
@@ -43,117 +45,39 @@ def _shifted(tape: Any, y: Any, where: Where) -> Any:
     return tape.concatenate([y[:, 1:], y[:, :1]], axis=-2)
 
 
-class _Wrapped:
-    """A model that behaves as another, until a subclass says otherwise."""
-
-    def __init__(self, dtype: str, model: Any) -> None:
-        self.dtype, self.model = dtype, model
-
-    @property
-    def ran(self) -> Mapping[str, str]:
-        return self.model.ran  # type: ignore[no-any-return]  # the wrapped model's own
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.model, name)
-
-
-class _MeanForSum(_Wrapped):
-    def vjp(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> tuple[Tensors, dict[str, Any]]:
-        outputs, gradients = self.model.vjp(inputs, cotangents, wrt)
-        batch = inputs["x"].shape[0]
-        scaled = {
-            n: (g / batch).astype(g.dtype) if n.startswith(("weight", "bias")) else g for n, g in gradients.items()
-        }
-        return outputs, scaled
-
-
-class _StaleBuffer(_Wrapped):
-    """Keeps the largest buffer it was ever given for dW_hh, and never clears it."""
-
-    stale: Any = None
-
-    def vjp(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> tuple[Tensors, dict[str, Any]]:
-        outputs, gradients = self.model.vjp(inputs, cotangents, wrt)
-        name = "weight_hh_l0"
-        if name in gradients:
-            fresh = gradients[name]
-            if self.stale is not None and self.stale[0] != inputs["x"].shape:
-                gradients = dict(gradients) | {name: (fresh + self.stale[1]).astype(fresh.dtype)}
-            self.stale = (inputs["x"].shape, fresh)
-        return outputs, gradients
-
-
-class _Leak(_Wrapped):
-    """dx on the padding is 1e-3 where it should be exactly 0."""
-
-    def vjp(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> tuple[Tensors, dict[str, Any]]:
-        outputs, gradients = self.model.vjp(inputs, cotangents, wrt)
-        if "x" in gradients and "lengths" in inputs:
-            dx = np.array(gradients["x"])
-            padding = np.arange(dx.shape[1])[None] >= inputs["lengths"][:, None]
-            dx[padding] = np.asarray(1e-3).astype(dx.dtype)
-            gradients = dict(gradients) | {"x": dx}
-        return outputs, gradients
-
-
-class _Eager(_Wrapped):
-    """Says what it did, and did not do what it was asked: it fell back."""
-
-    @property
-    def ran(self) -> Mapping[str, str]:
-        return dict(self.model.ran) | {"executed": "eager"}
-
-
-class _InPlace(_Wrapped):
-    """Multiplies the recurrent weights by its dropout mask in place, as weight drop did."""
-
-    def vjp(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> tuple[Tensors, dict[str, Any]]:
-        answer: tuple[Tensors, dict[str, Any]] = self.model.vjp(inputs, cotangents, wrt)
-        weight = self.model.parameters()["weight_hh_l0"]
-        weight[0] *= weight.dtype.type(0.5)
-        return answer
-
-
-def _wrap(kind: type[_Wrapped]) -> Any:
-    def wrap(dtype: str, model: Model) -> Any:
-        return kind(dtype, model)
-
-    return wrap
-
-
 faults: tuple[Fault, ...] = (
     Fault(
         "gates-i-f-swapped",
         "the input and forget gates are exchanged, in value and in gradient",
-        "keras-team/keras#10179",
+        "tensorflow/tfjs#6554",
         ("y", "weight_ih_l0", "x"),
         edits=lambda u: {"gates": lambda tape, v, where: _gates(tape, v, "figo")},
     ),
     Fault(
         "gates-g-o-gradient-swapped",
         "the outputs are right, but the gradients of the candidate and the output gate are exchanged",
-        "elixir-nx/axon#646",
+        "tensorflow/tensorflow#36701",
         ("weight_ih_l0",),
         edits=lambda u: {"gates": lambda tape, v, where: tape.splice(v, _gates(tape, v, "ifog"))},
     ),
     Fault(
         "c_n-cotangent-dropped",
         "the gradient that arrives at c_n is not passed on",
-        "eclipse/deeplearning4j#8838",
+        "deeplearning4j/deeplearning4j#8838",
         ("c0",),
         edits=lambda u: {"c_n": lambda tape, v, where: tape.stop(v)},
     ),
     Fault(
         "h_n-cotangent-dropped",
         "the gradient that arrives at h_n is not passed on",
-        "Theano/Theano#4915",
+        "none known",
         ("h0",),
         edits=lambda u: {"h_n": lambda tape, v, where: tape.stop(v)},
     ),
     Fault(
         "dc0-without-forget-factor",
         "dL/dc0 is not multiplied by the first forget gate",
-        "CaptainE/RNN-LSTM-in-numpy#1",
+        "none known",
         ("c0",),
         edits=lambda u: {
             "carry": _only(
@@ -169,28 +93,28 @@ faults: tuple[Fault, ...] = (
     Fault(
         "carry-detached-at-16",
         "h and c are constants to the derivative when they enter step 16",
-        "FluxML/Flux.jl#1209",
-        ("x", "h0", "c0"),
+        "NX-AI/mlstm_kernels#16",
+        ("x",),  # and h0 and c0, but only where gradients live through sixteen steps
         edits=lambda u: {
-            mark: _only(lambda where: where["step"] == 16, lambda tape, v, where: tape.stop(v))  # that step
+            mark: _only(lambda where: where["step"] == 16, lambda tape, v, where: tape.stop(v))
             for mark in ("h_before", "c_before")
         },
         minimum={"step": 17},
     ),
     Fault(
         "bias_hh-zero-in-layer-2",
-        "the gradient of bias_hh is zero in the third layer",
+        "the gradient of bias_hh is zero in layer 2",
         "apache/mxnet#17818",
         ("bias_hh_l2",),
         edits=lambda u: {
             "bias_hh": _only(lambda where: where["layer"] == 2, lambda tape, v, where: tape.stop(v))
-        },  # that layer
+        },
         minimum={"layer": 3},
     ),
     Fault(
         "weight_hh-transposed",
         "each gate's recurrent weight is transposed, in value and in gradient",
-        "keras-team/keras#3088",
+        "huggingface/transformers#10712",
         ("y", "weight_hh_l0"),
         edits=lambda u: {"weight_hh": _transposed},
         minimum={"unit": 2, "step": 1},
@@ -198,7 +122,7 @@ faults: tuple[Fault, ...] = (
     Fault(
         "reverse-off-by-one",
         "the outputs of the reverse direction stand one step too early",
-        "onnx/onnx-tensorflow#409",
+        "none known",
         ("y",),
         edits=lambda u: {"y": _shifted},
         needs=frozenset({"bidirectional"}),
@@ -214,9 +138,9 @@ faults: tuple[Fault, ...] = (
     Fault(
         "mean-for-sum",
         "parameter gradients are means over the batch where they should be sums",
-        "pytorch/pytorch#635",
+        "none known",
         ("weight_hh_l0",),
-        wrap=_wrap(_MeanForSum),
+        wrap=wrap(MeanForSum),
         minimum={"row": 2},
     ),
     Fault(
@@ -224,21 +148,21 @@ faults: tuple[Fault, ...] = (
         "dW_hh is added to what an earlier call of another shape left in its buffer",
         "Element-Research/rnn#204",
         ("weight_hh_l0",),
-        wrap=_wrap(_StaleBuffer),
+        wrap=wrap(StaleBuffer),
     ),
     Fault(
         "compiled-runs-eagerly",
         "a mode that should be compiled falls back silently",
-        "pytorch/pytorch#158007",
+        "pytorch/pytorch#141184",
         (),
-        wrap=_wrap(_Eager),
+        wrap=wrap(Eager),
     ),
     Fault(
         "padding-leaks",
         "the gradient of x on the padding is 1e-3, where it is exactly 0",
         "apache/mxnet#4986",
         ("x",),
-        wrap=_wrap(_Leak),
+        wrap=wrap(Leak),
         needs=frozenset({"ragged"}),
     ),
     Fault(
@@ -246,6 +170,6 @@ faults: tuple[Fault, ...] = (
         "a call changes the recurrent weights that it was given",
         "keitakurita/Better_LSTM_PyTorch#7",
         ("weight_hh_l0",),
-        wrap=_wrap(_InPlace),
+        wrap=wrap(InPlace),
     ),
 )

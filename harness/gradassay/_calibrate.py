@@ -1,0 +1,151 @@
+"""The calibration of the limits: implementations that are correct, by the thousand, and how near they come to them.
+
+`python -m gradassay._calibrate` asks every spec that has a suite `calibration`. The implementations are its own
+equations in every dtype, summing in every order, and the installed backends in the modes that compile nothing.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from gradassay import _plugins
+from gradassay._arithmetic import Order
+from gradassay._backend import Backend
+from gradassay._record import Header, Verdict
+from gradassay._recording import Recording
+from gradassay._run import verify
+from gradassay._simulated import Simulated
+from gradassay._spec import CaseTemplate, Spec
+
+SUITE = "calibration"
+PROPERTIES = ("values", "gradients", "jvp", "hvp")  # not agreement: pairs of answers are not independent of each other
+ENOUGH = 20_000  # verdicts
+QUICK = 6  # cases, the smallest there are
+REPORT = Path("reports/calibration")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """All verdicts of a calibration, none of them on an implementation known to be wrong."""
+
+    headers: tuple[Header, ...]
+    verdicts: tuple[Verdict, ...]
+    regimes: Mapping[tuple[str, str], str]  # (spec, case) -> regime
+    command: str
+    broken: tuple[str, ...] = ()  # backends that could not be asked, and why
+
+    def regime(self, verdict: Verdict) -> str:
+        return self.regimes[verdict.spec, verdict.case]
+
+    @property
+    def judged(self) -> list[Verdict]:
+        """Verdicts in noise units: neither blind, nor on elements that are all exactly zero; and every failure."""
+        return [v for v in self.verdicts if v.outcome == "failed" or (v.outcome == "passed" and v.rms is not None)]
+
+    @property
+    def beyond(self) -> list[Verdict]:
+        return [v for v in self.verdicts if v.outcome == "failed"]
+
+    def count(self, outcome: str) -> int:
+        return sum(v.outcome == outcome for v in self.verdicts)
+
+
+def calibrate(
+    specs: Iterable[Spec[Any, Any]],
+    backends: Mapping[str, Backend],
+    *,
+    quick: bool = False,
+    command: str = "",
+    broken: tuple[str, ...] = (),
+) -> Calibration:
+    """Verify correct implementations: the simulated ones of every spec with a suite for it, and `backends`."""
+    headers: list[Header] = []
+    verdicts: list[Verdict] = []
+    regimes: dict[tuple[str, str], str] = {}
+    for spec in specs:
+        templates = spec.suites().get(SUITE, ())
+        if quick:
+            templates = tuple(sorted(templates, key=lambda template: _size(spec, template))[:QUICK])
+        if not templates:
+            continue
+        regimes |= {(spec.name, template.name): template.regime for template in templates}
+        features = frozenset().union(*(spec.features(t.config, t.call) for t in templates))
+        orders: Sequence[Order] = get_args(Order)
+        simulated = [Simulated(spec, order=order, features=features) for order in orders]
+        cases = [template.name for template in templates]
+        for targets, objects in ((_uncompiled(spec.name, backends), ()), ((), simulated)):
+            if targets or objects:
+                with Recording(None) as recording:
+                    records = verify(
+                        targets,
+                        suites=(SUITE,),
+                        specs=(spec.name,),
+                        cases=cases,
+                        properties=PROPERTIES,
+                        objects=objects,
+                        on_record=recording.take,
+                    )
+                headers += [record for record in records if isinstance(record, Header)]
+                verdicts += [record for record in records if isinstance(record, Verdict)]
+    return Calibration(tuple(headers), tuple(verdicts), regimes, command, broken)
+
+
+def _size(spec: Spec[Any, Any], template: CaseTemplate) -> int:
+    return sum(prod(tensor.shape) for tensor in spec.tensors(template.config, template.call))
+
+
+def _uncompiled(spec: str, backends: Mapping[str, Backend]) -> tuple[str, ...]:
+    """Return a target for each mode and dtype that pays nothing for a new shape."""
+    return tuple(
+        dict.fromkeys(
+            f"{name}/{mode.name}/{dtype}"
+            for name, backend in backends.items()
+            for offer in backend.offers
+            if offer.spec == spec
+            for mode in offer.modes
+            if not (mode.compiled or mode.sweep)
+            for dtype in offer.dtypes
+        )
+    )
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help=f"By default {REPORT}.")
+@click.option("--quick", is_flag=True, help="A few small cases; without --out, nothing is written.")
+def main(out: Path | None, quick: bool) -> None:
+    """Calibrate the limits on correct implementations, and report.
+
+    \b
+    Exit status: 0  no verdict is beyond the limits, and there are enough
+                 1  one is, or something errored, or there are too few
+    """  # noqa: D301  (click reads the backspace character: do not wrap this paragraph)
+    from gradassay.views.calibration import files
+
+    backends, broken = _plugins.load_all(_plugins.backends().values())
+    specs, lost = _plugins.load_all(_plugins.specs().values())
+    command = shlex.join(["python", "-m", "gradassay._calibrate", *sys.argv[1:]])
+    told = tuple(one.message for one in (*broken, *lost))
+    found = calibrate(specs.values(), backends, quick=quick, command=command, broken=told)
+    if not found.judged:
+        raise click.ClickException(f"no installed spec has a suite '{SUITE}' that an implementation could answer")
+    written = files(found)
+    click.echo(written["README.md"])
+    if folder := out or (None if quick else REPORT):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in written.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        click.echo(f"written: {', '.join(str(folder / name) for name in written)}")
+    enough = quick or len(found.judged) >= ENOUGH
+    sys.exit(0 if enough and not found.beyond and not found.count("errored") else 1)
+
+
+if __name__ == "__main__":
+    main()

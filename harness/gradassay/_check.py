@@ -1,0 +1,248 @@
+"""`check`: whether a live layer is right, with its own weights, on the data given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from gradassay import _plugins
+from gradassay._adoption import Adopted, Adopters, described
+from gradassay._backend import OPERATORS, Mode, Model, Offer
+from gradassay._case import Case
+from gradassay._errors import UsageError
+from gradassay._given import SUITE, Known, case_of, refuse_names, to_arrays
+from gradassay._plan import Job, Plan, Question
+from gradassay._process import Local
+from gradassay._record import Header, Record, Verdict
+from gradassay._run import _Run
+from gradassay._spec import Spec, Tensors
+from gradassay._target import DTYPES, Target
+from gradassay._ties import TiedOracle
+from gradassay.properties import properties as generic
+
+PROPERTIES = ("contract", "values", "gradients")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What a check came to. True when all is well; printed, it says what was compared and what is wrong.
+
+    Attributes:
+        layer: what was checked, in a few words.
+        records: the run's own: a header, verdicts, a footer.
+        notes: what was chosen for the caller.
+    """
+
+    layer: str
+    records: tuple[Record, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        return tuple(record for record in self.records if isinstance(record, Verdict))
+
+    @property
+    def ok(self) -> bool:
+        """Whether something was verified, and nothing of it failed or errored."""
+        from gradassay.views._summary import Summary
+
+        return Summary.of(self.records).well
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __str__(self) -> str:
+        from gradassay.views.check import text
+
+        return text(self.layer, self.records, self.notes)
+
+    __repr__ = __str__
+
+
+def check(
+    layer: object,
+    /,
+    *,
+    config: Any = None,
+    spec: str | None = None,
+    dtype: str | None = None,
+    cotangents: Mapping[str, object] | None = None,
+    wrt: Sequence[str] | None = None,
+    properties: Sequence[str] = PROPERTIES,
+    **tensors: object,
+) -> Verdicts:
+    """Check a live layer against the certified reference, in this process and this thread.
+
+    Args:
+        layer: a layer of an installed backend's framework, such as a `torch.nn.LSTM` or a Keras LSTM, with its own
+            weights; or a JAX function `f(parameters, inputs) -> outputs` of dicts by canonical names.
+        config: for a function, the spec's configuration, such as `gradassay_lstm.LSTM(input_size=3, hidden_size=4)`.
+        spec: the spec's name; needed for a function if several specs fit.
+        dtype: the dtype that data are rounded to; the parameters' own if not given, and data must then have it.
+        cotangents: dL/d(output) by output; one that is not named is not part of the loss. Independent random
+            ones for every output, drawn from a hash of the data, if not given.
+        wrt: what is differentiated; every input, state and parameter if not given.
+        properties: what is asked, by name; "jacobian" asks for every output by every one of `wrt`.
+        tensors: the data by canonical names, in canonical layout whatever the layer's own is: for an LSTM `x`
+            (batch, steps, features), `h0` and `c0` (layers * directions, batch, width). NumPy arrays, or tensors of
+            the layer's framework. For a function also its parameters.
+
+    Raises:
+        UsageError: if nobody knows the layer, or a tensor is missing, unknown, or of another shape or dtype.
+    """
+    adopters = Adopters.installed()
+    given = to_arrays(tensors, adopters.converts)
+    chosen = _spec(spec, config, list(given)) if config is not None else None
+    names = [name for name in given if chosen and _role(chosen, name) == "parameter"]
+    if chosen is not None and names:
+        refuse_names(chosen, list(given))
+    parameters = {name: given[name] if dtype else tensors[name] for name in names}
+    if dtype is not None:
+        if dtype not in DTYPES:
+            raise UsageError(f"dtype is {dtype!r}; should be one of {', '.join(DTYPES)}")
+        parameters = {name: _rounded(given[name], dtype) for name in names}
+    adopted = adopters.adopt(layer, config, parameters)
+    known = _agreed(adopted, chosen, spec, config, names)
+    own = _dtype(adopted, layer, dtype)
+    data = dict(adopted.parameters) | {name: array for name, array in given.items() if name not in names}
+    case = case_of(
+        known,
+        adopted.config,
+        data,
+        own,
+        rounded=dtype is not None,
+        cotangents=None if cotangents is None else to_arrays(cotangents, adopters.converts),
+        wrt=wrt,
+        properties=properties,
+    )
+    notes = []
+    if cotangents is None:
+        notes.append(f"cotangents: independent random ones for {', '.join(case.outputs)}, from a hash of the data")
+    return Verdicts(described(layer), _run(case, adopted, properties), tuple(notes))
+
+
+def _spec(name: str | None, config: Any, given: Sequence[str]) -> Known:
+    """Return the spec of this configuration that the names of the given tensors fit best."""
+    if name is not None:
+        found: Spec[Any, Any] = _plugins.find("spec", name).load()
+        if not isinstance(config, found.config):
+            raise UsageError(f"config is {type(config).__name__}; spec {name} takes {found.config.__name__}")
+        return Known.of(found, config)
+    specs = _plugins.load_all(_plugins.specs().values())[0]
+    fit = [Known.of(spec, config) for spec in specs.values() if isinstance(config, spec.config)]
+    if not fit:
+        takes = ", ".join(f"{spec.config.__name__} ({name})" for name, spec in specs.items()) or "none is installed"
+        raise UsageError(f"config is {type(config).__name__}, which no spec takes; there are {takes}")
+    return min(fit, key=lambda known: known.problems(given))
+
+
+def _role(known: Known, name: str) -> str:
+    return known.tensors[name].role if name in known.tensors else ""
+
+
+def _rounded(array: Any, dtype: str) -> Any:
+    from gradassay._target import numpy_dtype
+
+    return array.astype(numpy_dtype(dtype)) if array.dtype.name in DTYPES else array
+
+
+def _agreed(adopted: Adopted, chosen: Known | None, spec: str | None, config: Any, names: Sequence[str]) -> Known:
+    """Return the spec that is checked; refuse what contradicts the layer."""
+    if not adopted.spec:  # a function: it follows what its caller says
+        assert chosen is not None  # no backend adopts a function without a configuration
+        return chosen
+    if spec is not None and spec != adopted.spec:
+        raise UsageError(f"spec is {spec!r}, but {adopted.backend.name} takes this layer as {adopted.spec!r}")
+    if config is not None and config != adopted.config:
+        raise UsageError(f"config is {config}, but the layer is {adopted.config}; leave config out")
+    if names:
+        raise UsageError(f"{', '.join(names)}: the layer has its own parameters; leave them out")
+    return Known.of(_plugins.find("spec", adopted.spec).load(), adopted.config)
+
+
+def _dtype(adopted: Adopted, layer: object, wanted: str | None) -> str:
+    """Return the dtype of the parameters."""
+    own = sorted({array.dtype.name for array in adopted.parameters.values()})
+    if len(own) != 1 or own[0] not in DTYPES:
+        raise UsageError(f"{described(layer)} has parameters in {', '.join(own)}; should be one of {', '.join(DTYPES)}")
+    if wanted is not None and wanted != own[0]:
+        raise UsageError(f"dtype is {wanted!r}, but {described(layer)} is in {own[0]}: convert the layer itself")
+    return own[0]
+
+
+# --- the run
+
+
+@dataclass(frozen=True)
+class _Given(Question):
+    """A question whose data are there already."""
+
+    given: Case
+
+    def case(self, dtype: str) -> Case:
+        return self.given
+
+
+class _Live:
+    """An adopted layer as a backend with one model."""
+
+    def __init__(self, adopted: Adopted, offer: Offer) -> None:
+        self.name, self.offers = adopted.backend.name, (offer,)
+        self._adopted = adopted
+
+    def environment(self) -> Mapping[str, str]:
+        return {}
+
+    def devices(self) -> tuple[str, ...]:
+        return self.offers[0].devices
+
+    def versions(self) -> Mapping[str, str]:
+        return self._adopted.backend.versions()
+
+    def load(self, spec: str, config: Any, parameters: Tensors, target: Target) -> Model:
+        return self._adopted.model
+
+
+class _Here(Executor):
+    """Runs at once and in this thread: breakpoints work, and what the caller has set for it holds."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        done: Future[T] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
+
+
+def _run(case: Case, adopted: Adopted, names: Sequence[str]) -> tuple[Record, ...]:
+    every = generic() | {property_.name: property_ for property_ in case.spec.properties}
+    for name in names:
+        if name not in every:
+            raise UsageError(_plugins.unknown("property", name, every))
+    mode = Mode("live")
+    operators = frozenset({"forward"} | {operator for operator in OPERATORS if hasattr(adopted.model, operator)})
+    offer = Offer(case.spec.name, case.features, (mode,), (case.dtype,), ("here",), operators)
+    target = Target(adopted.backend.name, mode.name, "here", case.dtype)
+    asked = tuple(every[name] for name in dict.fromkeys(names))
+    question = _Given(case.spec, SUITE, case.template, asked, case)
+    plan = Plan(
+        {case.spec.name: case.spec},
+        (SUITE,),
+        tuple(property_.name for property_ in asked),
+        (target,),
+        {target.backend: (Job(target, offer, mode, (question,)),)},
+    )
+    run = _Run(plan, TiedOracle(), None, frozenset(), ())
+    with Local(_Live(adopted, offer)) as session:
+        run.all({target.backend: session}, _Here())
+    return tuple(_unreplayed(record) for record in run.records)
+
+
+def _unreplayed(record: Record) -> Record:
+    """No command replays a live layer: only the call that was made here does."""
+    if isinstance(record, Verdict):
+        return msgspec.structs.replace(record, replay="")
+    return msgspec.structs.replace(record, command="gradassay.check") if isinstance(record, Header) else record
