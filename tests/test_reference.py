@@ -16,10 +16,8 @@ from rules import STEP
 from gradassay._ball import FLINT, Ball, Enclosure
 from gradassay._case import Case, build
 from gradassay._evaluate import Query, evaluate
-from gradassay._oracle import Oracle
 from gradassay._spec import CaseTemplate
 from gradassay._tape import Tape
-from gradassay._words import Words
 from gradassay_lstm import LSTM, Call, spec
 from gradassay_lstm._features import FEATURES
 from gradassay_lstm._strategies import cases
@@ -271,7 +269,7 @@ def test_what_has_no_finite_pair_is_refused(number: arb) -> None:
 # --- exact zeros
 
 
-def jacobian_zeros(case: Case, tmp: Oracle | None = None) -> npt.NDArray[np.bool_]:
+def jacobian_zeros(case: Case) -> npt.NDArray[np.bool_]:
     ball = Ball(128)
     with ball.precision():
         found = ball.enclose(evaluate(ball, case, Query("jacobian", of="y", wrt=("x",)))["jacobian"])
@@ -325,9 +323,3 @@ def test_padding_is_exactly_zero(template: CaseTemplate) -> None:
         for name in ("y", "d x"):
             assert found[name].zero[b, length:].all(), name
         assert not found["y"].zero[b, :length].any()
-
-
-def test_directions_do_not_matter_for_the_words() -> None:
-    """The draws that these tests stand on are the case's own: the same bits everywhere."""
-    case = case_of(LSTM(2, 3), Call(2, 4))
-    assert np.array_equal(case.tangents["x"], Words(3, "lstm", "unit").branch("tangent").branch("x").normal((2, 4, 2)))

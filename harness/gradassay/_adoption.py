@@ -55,14 +55,14 @@ class Adopters:
                 raise UsageError(f"{backend.name} cannot check {described(layer)}: {error}") from error
             if found is not None:
                 return Adopted(backend, *found)
-        raise UsageError(self._nobody(layer, config))
+        raise UsageError(self._nobody(layer, parameters))
 
-    def _nobody(self, layer: object, config: Any) -> str:
+    def _nobody(self, layer: object, parameters: Mapping[str, object]) -> str:
         names = ", ".join(backend.name for backend in self.backends)
         kind = f"{type(layer).__module__}.{type(layer).__qualname__}"
         said = f"no backend takes {described(layer)} ({kind})"
         said += f"; those installed that take live layers are {names}" if names else "; none installed takes any"
-        if callable(layer) and config is None:
+        if callable(layer) and not parameters:
             said += ". A function of a framework is checked with config=... and its parameters as keywords"
         return "\n".join([said, *self.broken])
 

@@ -19,8 +19,8 @@ from gradassay._plan import Job, Plan, Question
 from gradassay._process import Local
 from gradassay._record import Header, Record, Verdict
 from gradassay._run import _Run
-from gradassay._spec import Spec, Tensors
-from gradassay._target import DTYPES, Target
+from gradassay._spec import Array, Spec, Tensors
+from gradassay._target import DTYPES, Target, numpy_dtype
 from gradassay._ties import TiedOracle
 from gradassay.properties import properties as generic
 
@@ -101,11 +101,10 @@ def check(
     names = [name for name in given if chosen and _role(chosen, name) == "parameter"]
     if chosen is not None and names:
         refuse_names(chosen, list(given))
-    parameters = {name: given[name] if dtype else tensors[name] for name in names}
-    if dtype is not None:
-        if dtype not in DTYPES:
-            raise UsageError(f"dtype is {dtype!r}; should be one of {', '.join(DTYPES)}")
-        parameters = {name: _rounded(given[name], dtype) for name in names}
+    if dtype is not None and dtype not in DTYPES:
+        raise UsageError(f"dtype is {dtype!r}; should be one of {', '.join(DTYPES)}")
+    # A function gets its own tensors as they are, since they say which device; only rounding makes new ones.
+    parameters = {name: _rounded(given[name], dtype) if dtype else tensors[name] for name in names}
     adopted = adopters.adopt(layer, config, parameters)
     known = _agreed(adopted, chosen, spec, config, names)
     own = _dtype(adopted, layer, dtype)
@@ -145,9 +144,7 @@ def _role(known: Known, name: str) -> str:
     return known.tensors[name].role if name in known.tensors else ""
 
 
-def _rounded(array: Any, dtype: str) -> Any:
-    from gradassay._target import numpy_dtype
-
+def _rounded(array: Array, dtype: str) -> Array:
     return array.astype(numpy_dtype(dtype)) if array.dtype.name in DTYPES else array
 
 

@@ -112,8 +112,6 @@ def checked(
         if array.shape != tensor.shape:
             raise UsageError(f"{called} has shape {array.shape}; should be {tensor.shape}, that is ({axes})")
         if tensor.role == "index":
-            if array.dtype.kind not in "iu":
-                raise UsageError(f"{called} is {array.dtype}; should be integers")
             arrays[name] = array.astype(np.int64)
             continue
         if array.dtype.kind == "c":
@@ -128,7 +126,7 @@ def checked(
         with np.errstate(over="ignore"):  # what is beyond the dtype's range is told in the next line
             arrays[name] = array.astype(numpy_dtype(dtype))
         if strange := int((~np.isfinite(arrays[name].astype(np.float64))).sum()):
-            raise UsageError(f"{called} has {strange} elements that are not finite in {dtype}; all should be")
+            raise UsageError(f"{called} is not finite in {dtype} at {strange} of {array.size} elements; all should be")
     return arrays
 
 
@@ -153,6 +151,8 @@ def case_of(
     for name, array in given.items():
         if array.ndim != len(known.tensors[name].axes):
             raise UsageError(f"{name} has shape {array.shape}; should be {known.shapes[name]}")
+        if known.tensors[name].role == "index" and array.dtype.kind not in "iu":
+            raise UsageError(f"{name} is {array.dtype}; should be integers")
     try:
         call = spec.call_of(config, given)
         table = {tensor.name: tensor for tensor in spec.tensors(config, call)}
@@ -182,17 +182,16 @@ def case_of(
     return GivenCase(spec, SUITE, template, dtype, tensors, seen, tangents, chosen)
 
 
-def refuse_names(known: Known, names: Sequence[str], *, parameters: bool = True) -> None:
+def refuse_names(known: Known, names: Sequence[str]) -> None:
     """Refuse names that the spec does not know for an input, and a set of them in which one is missing."""
     inward = [name for name, tensor in known.tensors.items() if tensor.role != "output"]
     for name in names:
         if name not in inward:
             output = name in known.tensors
             wrong = f"{name} is an output: it is computed, not given" if output else unknown("tensor", name, inward)
-            raise UsageError(f"{wrong}. {known.spec.name} takes {known.listing()}")
-    wanted = [n for n in inward if n in known.required and (parameters or known.tensors[n].role != "parameter")]
-    if missing := [name for name in wanted if name not in names]:
-        raise UsageError(f"missing: {known.listing(missing)}. {known.spec.name} takes {known.listing()}")
+            raise UsageError(f"{wrong}\n{known.spec.name} takes {known.listing()}")
+    if missing := [name for name in inward if name in known.required and name not in names]:
+        raise UsageError(f"missing: {known.listing(missing)}\n{known.spec.name} takes {known.listing()}")
 
 
 def _names(what: str, names: Sequence[str], there: Sequence[str], argument: str) -> None:

@@ -79,9 +79,7 @@ def verify(
     chosen = parse_targets(targets or tuple(known), {name: b.offers for name, b in known.items()}, sweep=sweep)
     models, broken_specs = _specs(specs)
     typed = frozenset(part for text in targets for part in text.split("/")[1:])
-    laid = plan(
-        chosen, known, models, suites=suites, cases=cases, properties=properties, sweep=sweep, typed=typed
-    )
+    laid = plan(chosen, known, models, suites=suites, cases=cases, properties=properties, sweep=sweep, typed=typed)
     store = cache if isinstance(cache, Cache) else Cache() if cache else _in_memory()
     run = _Run(laid, Oracle(store), on_record, typed, (*broken, *broken_specs))
     with ExitStack() as stack:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from gradassay._backend import Backend
 from gradassay._cache import Cache
 from gradassay._errors import UsageError
@@ -12,16 +14,14 @@ from gradassay._oracle import Oracle
 from gradassay._plan import Job, Plan, Question
 from gradassay._plugins import unknown
 from gradassay._process import Local
-from gradassay._property import Property
 from gradassay._record import Verdict
 from gradassay._run import _Run
 from gradassay._spec import CaseTemplate, Spec
 from gradassay._target import Target
 from gradassay.properties import properties as generic
-from gradassay.views._summary import Cause
-from gradassay.views._explain import explain, title
 
-SUITE = "drawn"
+SUITE = "single"
+PROPERTIES = ("contract", "values", "gradients")
 
 
 def verify_case(
@@ -30,31 +30,43 @@ def verify_case(
     template: CaseTemplate,
     dtype: str,
     *,
-    mode: str = "",
-    properties: Sequence[str] = ("contract", "values", "gradients"),
+    properties: Sequence[str] = PROPERTIES,
     oracle: Oracle | None = None,
-) -> list[Verdict]:
-    """Return the verdicts on one case in one dtype.
+) -> tuple[Verdict, ...]:
+    """Return the verdicts on one case in one dtype, in the backend's default mode and device.
 
     Args:
-        mode: an execution mode; the backend's default when empty.
-        properties: names of properties; those that do not apply to the case are left out.
-        oracle: keeps truth and noise between calls; one that keeps them for this call alone when None.
+        properties: what is asked, by name; one that does not apply to the case has no verdict.
+        oracle: keeps truth and noise between calls; one for this call alone, in memory, if not given.
 
     Raises:
-        UsageError: if the backend does not offer the spec in this mode and dtype, or there is no such property.
+        UsageError: if the backend does not offer the spec in this dtype, or there is no such property.
     """
-    offer = next((o for o in backend.offers if o.spec == spec.name and dtype in o.dtypes), None)
-    modes = {} if offer is None else {known.name: known for known in offer.modes}
-    if offer is None or (mode and mode not in modes):
-        wanted = "/".join(part for part in (mode, dtype) if part)
-        raise UsageError(f"{backend.name} does not offer the spec {spec.name} in {wanted}")
-    target = Target(backend.name, mode or offer.modes[0].name, offer.devices[0], dtype)
-    question = Question(spec, SUITE, template, tuple(_properties(spec, properties)))
-    applied = tuple(p for p in question.properties if p.applies(question.case(dtype)))
-    job = Job(target, offer, modes[target.mode], (Question(spec, SUITE, template, applied),))
-    plan = Plan({spec.name: spec}, (SUITE,), tuple(p.name for p in applied), (target,), {backend.name: (job,)})
-    run = _Run(plan, oracle or Oracle(_in_memory()), None, frozenset())
+    offer = next((offer for offer in backend.offers if offer.spec == spec.name and dtype in offer.dtypes), None)
+    if offer is None:
+        raise UsageError(f"{backend.name} does not offer {spec.name} in {dtype}")
+    every = generic() | {property_.name: property_ for property_ in spec.properties}
+    for name in properties:
+        if name not in every:
+            raise UsageError(unknown("property", name, every))
+    target = Target(backend.name, offer.modes[0].name, offer.devices[0], dtype)
+    question = Question(spec, SUITE, template, ())
+    case = question.case(dtype)
+    asked = tuple(every[name] for name in dict.fromkeys(properties) if every[name].applies(case))
+    question = Question(spec, SUITE, template, asked)
+    job = Job(target, offer, offer.modes[0], (question,))
+    names = tuple(property_.name for property_ in asked)
+    plan = Plan({spec.name: spec}, (SUITE,), names, (target,), {backend.name: (job,)})
+    run = _Run(plan, oracle or in_memory(), None, frozenset(), ())
     with Local(backend) as session:
-        run._ask(job, job.questions[0], session)
-    return [record for record in run.records if isinstance(record, Verdict)]
+        run._ask(job, question, session)
+    found = (record for record in run.records if isinstance(record, Verdict))
+    # No command replays a case that is in no suite: only the call that was made here does.
+    return tuple(msgspec.structs.replace(verdict, replay="") for verdict in found)
+
+
+def in_memory() -> Oracle:
+    """Return an oracle that leaves nothing on disk."""
+    cache = Cache()
+    cache.directory = None
+    return Oracle(cache)

@@ -7,6 +7,7 @@ further than n times what one term does, so the noise unit is multiplied by the 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +18,9 @@ from gradassay._limits import BLIND
 from gradassay._noise import root_mean_square
 from gradassay._oracle import Oracle, Query, Reference
 from gradassay._spec import Array, Tensor
+
+Bytes = npt.NDArray[np.uint8]
+Marks = npt.NDArray[np.bool_]
 
 ROW, STEP = "row", "step"  # what specs call the axis of the batch, and that of time
 
@@ -66,18 +70,28 @@ def widened(reference: Reference, tied: Ties, tensor: Tensor | None) -> Referenc
     return replace(reference, sigma=sigma, blind=reference.blind or hides, rung=rung)
 
 
-def ties(case: Case, answer: dict[str, Reference]) -> Ties:
-    """Count the equal rows and steps of a case; where the answer proves that an input has no effect, it has none."""
+def ties(case: Case, answer: Mapping[str, Reference]) -> Ties:
+    """Count rows that are equal in all data with rows, and the steps of one row that are equal in all with steps.
+
+    A step that the answer proves to have no effect on anything, on padding for instance, is not counted.
+    """
     given = [(case.table[name], array) for name, array in case.inputs.items()]
     whole = [_along(array, (axis,)) for tensor, array in given if (axis := axis_of(tensor, ROW)) is not None]
-    steps = 1
+    stepped: dict[bool, list[Bytes]] = {}
+    felt: dict[bool, list[Marks]] = {}
     for tensor, array in given:
         row, step = axis_of(tensor, ROW), axis_of(tensor, STEP)
-        if tensor.role == "input" and step is not None and array.size:
-            rows = _along(array, (step,) if row is None else (row, step))
-            felt = _felt(answer.get(f"d {tensor.name}"), rows.shape[:-1], (row, step))
-            by_row = zip(rows.reshape(-1, *rows.shape[-2:]), felt.reshape(-1, rows.shape[-2]), strict=True)
-            steps = max([steps, *(_most(one[seen]) for one, seen in by_row)])
+        if step is not None and array.size:
+            axes = (step,) if row is None else (row, step)
+            stepped.setdefault(row is None, []).append(_along(array, axes))
+            if tensor.role == "input":
+                felt.setdefault(row is None, []).append(_felt(answer.get(f"d {tensor.name}"), array, axes))
+    steps = 1
+    for kind, parts in stepped.items():
+        joined = np.concatenate(parts, axis=-1)
+        seen = np.any(felt[kind], axis=0) if kind in felt else np.ones(joined.shape[:-1], dtype=bool)
+        rows = zip(joined.reshape(-1, *joined.shape[-2:]), seen.reshape(-1, seen.shape[-1]), strict=True)
+        steps = max([steps, *(_most(one[marks]) for one, marks in rows)])
     return Ties(_most(np.concatenate(whole, axis=-1)) if whole else 1, steps)
 
 
@@ -86,7 +100,7 @@ def axis_of(tensor: Tensor, name: str) -> int | None:
     return next((i for i, group in enumerate(tensor.axes) if any(axis.name == name for axis in group)), None)
 
 
-def _along(array: Array, axes: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+def _along(array: Array, axes: tuple[int, ...]) -> Bytes:
     """Return the array's bytes, with these axes in front and all others in one."""
     moved = np.ascontiguousarray(np.moveaxis(array, axes, range(len(axes))))
     front = moved.shape[: len(axes)]
@@ -94,15 +108,13 @@ def _along(array: Array, axes: tuple[int, ...]) -> npt.NDArray[np.uint8]:
     return np.frombuffer(moved.tobytes(), np.uint8).reshape(*front, width)
 
 
-def _felt(gradient: Reference | None, shape: tuple[int, ...], axes: tuple[int | None, int]) -> npt.NDArray[np.bool_]:
-    """Mark the steps whose gradient is not proved to be exactly zero: a padded step is not one of equal steps."""
-    if gradient is None:
-        return np.ones(shape, dtype=bool)
-    kept = tuple(axis for axis in axes if axis is not None)
-    moved = np.moveaxis(~gradient.zero, kept, range(len(kept)))
-    return np.asarray(moved.reshape(*shape, -1).any(axis=-1))
+def _felt(gradient: Reference | None, array: Array, axes: tuple[int, ...]) -> Marks:
+    """Mark the steps whose gradient is not proved to be exactly zero; all, where there is none."""
+    nonzero = np.ones(array.shape, dtype=bool) if gradient is None else ~gradient.zero
+    moved = np.moveaxis(nonzero, axes, range(len(axes)))
+    return np.asarray(moved.reshape(*moved.shape[: len(axes)], -1).any(axis=-1))
 
 
-def _most(parts: npt.NDArray[np.uint8]) -> int:
+def _most(parts: Bytes) -> int:
     """Return how often the most frequent of some byte strings (count, width) occurs; at least 1."""
     return max(Counter(part.tobytes() for part in parts).values(), default=1)

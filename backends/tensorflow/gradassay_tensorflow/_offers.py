@@ -50,6 +50,11 @@ LOOP = _offers(
     _FEATURES | {"projection", "no_steps", "no_batch"},
     (
         Gap(
+            "TensorFlow gives None, not zeros, as the gradient of what no step has used",
+            operators=frozenset({"vjp", "hvp"}),
+            features=frozenset({"no_steps"}),
+        ),
+        Gap(
             "GradientTape.jacobian (pfor) fails on an empty batch: it makes gradients of the weights of another shape",
             operators=frozenset({"jacobian"}),
             modes=frozenset({"eager", "graph"}),

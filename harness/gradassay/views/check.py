@@ -43,7 +43,9 @@ def _heading(layer: str, summary: Summary) -> str:
     header = summary.header
     if header is None:
         return printable(layer)
-    versions = [f"{printable(k)} {printable(v)}" for b, own in header.versions.items() for k, v in own.items() if k == b]
+    versions = [
+        f"{printable(k)} {printable(v)}" for b, own in header.versions.items() for k, v in own.items() if k == b
+    ]
     dtype = header.targets[0].rpartition("/")[2]
     as_spec = " ".join(f"{printable(name)} {printable(version)}" for name, version in header.specs.items())
     return f"{printable(layer)} as {as_spec} in {dtype}" + (f" ({some(versions, 1)})" if versions else "")

@@ -1,0 +1,123 @@
+"""Contract, values and gradients of any case that can be drawn; and a fault shrinks to the smallest case it has."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from gradassay_numpy import faulty_backend, numpy_backend
+from hypothesis import HealthCheck, Phase, given, settings
+
+from gradassay import UsageError
+from gradassay._record import Verdict
+from gradassay._simulated import Simulated
+from gradassay._single import PROPERTIES, in_memory, verify_case
+from gradassay._spec import CaseTemplate
+from gradassay.views.check import explanation
+from gradassay_lstm import LSTM, spec
+from gradassay_lstm._features import FEATURES
+from gradassay_lstm._strategies import cases
+
+EXAMPLES = 40
+PLAIN = frozenset({"layers", "bidirectional", "no_bias", "projection"})
+oracle = in_memory()
+
+few = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+
+
+def assert_right(backend: Any, case: CaseTemplate, dtype: str) -> tuple[Verdict, ...]:
+    """Fail with the case, and what is wrong with it in words; a verdict that is blind accuses nobody."""
+    found = verify_case(backend, spec, case, dtype, oracle=oracle)
+    wrong = [verdict for verdict in found if verdict.outcome not in ("passed", "blind")]
+    assert not wrong, f"{case.config}, {case.call}, regime {case.regime}\n{explanation(wrong)}"
+    return found
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_contract_values_and_gradients_of_any_case(dtype: str) -> None:
+    reached: set[str] = set()
+
+    @few
+    @given(case=cases())
+    def holds(case: CaseTemplate) -> None:
+        reached.update(v.property for v in assert_right(numpy_backend, case, dtype) if v.outcome == "passed")
+
+    holds()
+    assert reached == set(PROPERTIES)
+
+
+def falsify(backend: Any, offered: frozenset[str], dtype: str) -> tuple[CaseTemplate, str]:
+    """Let Hypothesis find a case on which the backend is wrong and shrink it; return it, and the message."""
+    failing: list[CaseTemplate] = []
+
+    @settings(few, phases=[Phase.generate, Phase.shrink])
+    @given(case=cases(offered, among=("unit",)))
+    def holds(case: CaseTemplate) -> None:
+        try:
+            assert_right(backend, case, dtype)
+        except AssertionError:
+            failing.append(case)
+            raise
+
+    with pytest.raises(AssertionError) as error:
+        holds()
+    return failing[-1], str(error.value)  # the last that is run is the one that is reported
+
+
+def test_a_reverse_direction_that_stays_reversed_shrinks_to_two_steps() -> None:
+    case, message = falsify(faulty_backend("reverse-dx-not-reversed-back"), PLAIN, "float64")
+    config = case.config
+    assert (config.input_size, config.hidden_size, config.num_layers, config.bidirectional) == (1, 1, 1, True)
+    assert (case.call.batch, case.call.steps) == (1, 2)
+    name = "numpy-reverse-dx-not-reversed-back/eager/cpu/float64"
+    assert re.search(rf"{name}: gradients of x failed in single/drawn-\d+ \(lstm\)", message)
+
+
+def test_a_mean_over_the_batch_shrinks_to_two_rows() -> None:
+    fault = next(fault for fault in spec.faults if fault.name == "mean-for-sum")
+    case, message = falsify(Simulated(spec, fault, features=FEATURES), PLAIN, "float32")
+    assert case.config == LSTM(input_size=1, hidden_size=1)
+    assert (case.call.batch, case.call.steps) == (2, 1)
+    assert "faulty-mean-for-sum/rounded/cpu/float32: gradients of " in message
+    assert "LSTM(input_size=1, hidden_size=1, num_layers=1, bidirectional=False" in message
+    assert re.search(r"still right +x, h0, c0", message)
+
+
+def test_a_forgotten_mask_shrinks_to_two_layers() -> None:
+    case, message = falsify(faulty_backend("dropout-mask-forgotten"), FEATURES - {"no_batch", "no_steps"}, "float64")
+    assert case.config.num_layers == 2 and case.call.dropout
+    assert (case.call.batch, case.call.steps) == (1, 1)
+    assert "gradients of" in message
+
+
+def test_a_case_can_be_asked_alone() -> None:
+    case = next(template for template in spec.suites()["smoke"] if template.name == "plain")
+    found = verify_case(numpy_backend, spec, case, "float32", properties=["gradients", "jacobian"])
+    assert {(v.property, v.outcome) for v in found} == {("gradients", "passed"), ("jacobian", "passed")}
+    assert {v.target for v in found} == {"numpy/eager/cpu/float32"}
+    assert {v.replay for v in found} == {""}
+
+
+def test_a_property_that_does_not_apply_has_no_verdict() -> None:
+    case = next(template for template in spec.suites()["smoke"] if template.name == "no-bias")
+    assert verify_case(numpy_backend, spec, case, "float64", properties=["jacobian"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "properties", "message"),
+    [
+        ("bfloat16", ["values"], "numpy does not offer lstm in bfloat16"),
+        ("float64", ["gradient"], "there is no property `gradient`: .* did you mean `gradients`"),
+    ],
+)
+def test_a_case_that_cannot_be_asked_is_refused(dtype: str, properties: list[str], message: str) -> None:
+    case = spec.suites()["smoke"][0]
+    with pytest.raises(UsageError, match=message):
+        verify_case(numpy_backend, spec, case, dtype, properties=properties)
