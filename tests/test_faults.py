@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gradassay_mse import spec as mse
 
 from gradassay import Fault, Mode, Offer
 from gradassay._cache import Cache
@@ -25,6 +24,7 @@ from gradassay._spec import CaseTemplate
 from gradassay._target import DTYPES
 from gradassay_lstm import spec
 from gradassay_lstm._features import FEATURES
+from gradassay_mse import spec as mse
 
 SUITES = ("smoke", "questions", "wide")
 PROPERTIES = ("contract", "values", "gradients", "repeat", "untouched")
@@ -162,11 +162,11 @@ def test_what_the_fault_leaves_alone_is_listed_as_still_right(name: str, dtype: 
 
 def test_the_same_cases_pass_without_the_faults(run: Run) -> None:
     asked = {(suite, t.name): t for fault in spec.faults for suite, t in chosen(fault).items()}
-    for (suite, _), template in asked.items():
-        found = run(None, suite, template)
-        assert {verdict.outcome for verdict in found} == {"passed"}
-        assert {verdict.property for verdict in found} == set(PROPERTIES)
-        assert {verdict.target.rsplit("/", 1)[1] for verdict in found} == set(DTYPES)
+    found = [verdict for (suite, _), template in asked.items() for verdict in run(None, suite, template)]
+    assert {verdict.outcome for verdict in found} == {"passed"}
+    assert {(verdict.suite, verdict.case) for verdict in found} == asked.keys()
+    assert {verdict.property for verdict in found} == set(PROPERTIES)
+    assert {verdict.target.rsplit("/", 1)[1] for verdict in found} == set(DTYPES)
 
 
 # --- single faults, looked at closely

@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 import pytest
-from gradassay_numpy import faulty_backend, numpy_backend
 from hypothesis import HealthCheck, Phase, given, settings
 
 from gradassay import UsageError
@@ -15,9 +14,10 @@ from gradassay._simulated import Simulated
 from gradassay._single import PROPERTIES, in_memory, verify_case
 from gradassay._spec import CaseTemplate
 from gradassay.views.check import explanation
-from gradassay_lstm import LSTM, spec
+from gradassay_lstm import LSTM, Call, spec
 from gradassay_lstm._features import FEATURES
 from gradassay_lstm._strategies import cases
+from gradassay_numpy import faulty_backend, numpy_backend
 
 EXAMPLES = 40
 PLAIN = frozenset({"layers", "bidirectional", "no_bias", "projection"})
@@ -121,3 +121,12 @@ def test_a_case_that_cannot_be_asked_is_refused(dtype: str, properties: list[str
     case = spec.suites()["smoke"][0]
     with pytest.raises(UsageError, match=message):
         verify_case(numpy_backend, spec, case, dtype, properties=properties)
+
+
+def test_a_state_that_passes_through_unchanged_has_the_smallest_noise_unit_there_is() -> None:
+    """With no steps h_n is h0, without rounding: float64's range does not hold h0 / sigma, and any error is seen."""
+    case = CaseTemplate("through", LSTM(input_size=1, hidden_size=16), Call(batch=64, steps=0), "spiky", 1)
+    found = verify_case(numpy_backend, spec, case, "float64", oracle=oracle)
+    assert {verdict.outcome for verdict in found} == {"passed"}
+    (h_n,) = (v for v in found if v.property == "values" and v.tensor == "h_n")
+    assert h_n.visible_whole is not None and 0.0 < h_n.visible_whole < 1e-300

@@ -41,3 +41,35 @@ def test_a_strangers_spec_and_backend_are_found(installed: dict[str, str]) -> No
         "['cpu']",
         str(Path(installed["PYTHONPATH"].split(os.pathsep)[0]) / "gradassay_example"),
     ]
+
+
+@pytest.mark.parametrize("how", [[], ["--in-process"]], ids=["spawned", "in this process"])
+def test_a_strangers_backend_is_verified(installed: dict[str, str], how: list[str]) -> None:
+    """The harness knows no model and no framework: this spec and this backend are none of its own."""
+    command = [sys.executable, "-m", "gradassay.cli", "verify", "example", "--suite", "smoke", *how]
+    ended = subprocess.run(command, env=installed, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "All 22 verdicts passed on 2 targets" in " ".join(ended.stdout.split())
+
+
+def test_a_strangers_wrong_gradient_is_found(installed: dict[str, str], tmp_path: Path) -> None:
+    """Without the factor of tanh', dx, dW and db are wrong; y and the shapes still right."""
+    module = tmp_path / "wrong.py"
+    module.write_text(
+        "from gradassay_example.backend import Example, Model\n"
+        "from gradassay._run import verify\n"
+        "class Wrong(Model):\n"
+        "    def vjp(self, inputs, cotangents, wrt):\n"
+        "        y, g = cotangents['y'], super().vjp(inputs, cotangents, wrt)\n"
+        "        dx = {'x': y @ self.weight, 'weight': y.T @ inputs['x'], 'bias': y.sum(axis=0)}\n"
+        "        return g[0], dx\n"
+        "class Backend(Example):\n"
+        "    name = 'wrong'\n"
+        "    def load(self, spec, config, parameters, target):\n"
+        "        return Wrong(parameters)\n"
+        "records = verify(objects=[Backend()], specs=['affine'], cache=False)\n"
+        "verdicts = [r for r in records if hasattr(r, 'tensor') and not r.against]\n"
+        "print(sorted({(v.property, v.tensor) for v in verdicts if v.outcome == 'failed'}))\n"
+    )
+    ended = subprocess.run([sys.executable, str(module)], env=installed, capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[('gradients', 'bias'), ('gradients', 'weight'), ('gradients', 'x')]"

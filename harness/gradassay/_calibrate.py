@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -24,6 +25,7 @@ from gradassay._recording import Recording
 from gradassay._run import verify
 from gradassay._simulated import Simulated
 from gradassay._spec import CaseTemplate, Spec
+from gradassay._target import DTYPES
 
 SUITE = "calibration"
 PROPERTIES = ("values", "gradients", "jvp", "hvp")  # not agreement: pairs of answers are not independent of each other
@@ -40,6 +42,7 @@ class Calibration:
     verdicts: tuple[Verdict, ...]
     regimes: Mapping[tuple[str, str], str]  # (spec, case) -> regime
     command: str
+    seconds: float
     broken: tuple[str, ...] = ()  # backends that could not be asked, and why
 
     def regime(self, verdict: Verdict) -> str:
@@ -67,6 +70,7 @@ def calibrate(
     broken: tuple[str, ...] = (),
 ) -> Calibration:
     """Verify correct implementations: the simulated ones of every spec with a suite for it, and `backends`."""
+    start = time.perf_counter()
     headers: list[Header] = []
     verdicts: list[Verdict] = []
     regimes: dict[tuple[str, str], str] = {}
@@ -95,7 +99,13 @@ def calibrate(
                     )
                 headers += [record for record in records if isinstance(record, Header)]
                 verdicts += [record for record in records if isinstance(record, Verdict)]
-    return Calibration(tuple(headers), tuple(verdicts), regimes, command, broken)
+    verdicts.sort(key=_place)  # stable: backends work side by side, and a report should not show it
+    return Calibration(tuple(headers), tuple(verdicts), regimes, command, time.perf_counter() - start, broken)
+
+
+def _place(verdict: Verdict) -> tuple[str, str, int]:
+    place, _, dtype = verdict.target.rpartition("/")
+    return verdict.spec, place, DTYPES.index(dtype)
 
 
 def _size(spec: Spec[Any, Any], template: CaseTemplate) -> int:

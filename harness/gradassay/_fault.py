@@ -25,6 +25,7 @@ class Fault:
         needs: features that a case must have for the fault to change anything.
         dtypes: where it applies; all, when empty.
         minimum: smallest sizes for which it changes anything, by axis name: {"step": 17}.
+        seen_by: properties that alone can see it, so that a case must be one for them; any, when empty.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Fault:
     needs: frozenset[str] = frozenset()
     dtypes: frozenset[str] = frozenset()
     minimum: Mapping[str, int] | None = None
+    seen_by: frozenset[str] = frozenset()
 
 
 def table(faults: Sequence[Fault]) -> str:
@@ -43,7 +45,8 @@ def table(faults: Sequence[Fault]) -> str:
     rows = ["| fault | what is wrong | shows in | needs | imitates |", "|---|---|---|---|---|"]
     for fault in faults:
         sizes = [f"{name} >= {least}" for name, least in (fault.minimum or {}).items()]
-        needs = ", ".join([*sorted(fault.needs), *sizes])
+        asked = [f"a case for `{name}`" for name in sorted(fault.seen_by)]
+        needs = ", ".join([*sorted(fault.needs), *sizes, *asked])
         shows = ", ".join(f"`{name}`" for name in fault.shows_in) or "its evidence"
         rows.append(f"| `{fault.name}` | {fault.sentence} | {shows} | {needs or 'nothing'} | {fault.imitates} |")
     return "\n".join(rows)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradassay._limits import RMS_FROM, RMS_LIMIT, max_limit
+from gradassay._noise import root_mean_square
 from gradassay._oracle import Reference
 from gradassay._property import Finding
 from gradassay._record import Element, Truth
@@ -47,7 +48,7 @@ def judge(finding: Finding) -> dict[str, Any]:
     sized = np.abs(np.where(np.isfinite(z), z, np.inf))
     worst = np.unravel_index(int(np.argmax(sized)), sized.shape)
     largest = float(sized[worst])
-    rms = float(np.sqrt(np.mean(np.square(z[ordinary])))) if n and np.all(np.isfinite(z[ordinary])) else None
+    rms = float(root_mean_square(z[ordinary])) if n and np.all(np.isfinite(z[ordinary])) else None
     limit = max_limit(max(n, 1))
     limit_rms = RMS_LIMIT if n >= RMS_FROM else None
     reason = _reason(finding, z, worst, largest, limit, rms, limit_rms)
@@ -95,13 +96,15 @@ def visible(reference: Reference, limit: float, limit_rms: float | None) -> tupl
     ordinary = ~reference.zero & (reference.high != 0.0)
     if not ordinary.any():
         return None, None
-    signal = np.abs(reference.high[ordinary]) / reference.sigma[ordinary]
-    whole = limit / float(signal.max())
-    if limit_rms is not None:
-        peak = float(signal.max())
-        whole = min(whole, limit_rms / (peak * float(np.sqrt(np.mean(np.square(signal / peak))))))
-    typical = float(np.median(signal))
-    return whole, limit / typical if typical > 0 else None
+    # Noise over signal, since a value that is only passed on is beyond the range when counted in its noise.
+    with np.errstate(over="ignore"):
+        relative = reference.sigma[ordinary] / np.abs(reference.high[ordinary])
+    least = float(relative.min())
+    whole = limit * least
+    if limit_rms is not None and least > 0.0:
+        whole = min(whole, limit_rms * least / float(root_mean_square(least / relative)))
+    typical = float(np.median(relative))
+    return whole, limit * typical if np.isfinite(typical) else None
 
 
 def _element(finding: Finding, reference: Reference, index: tuple[Any, ...], z: Floats) -> Element:

@@ -13,6 +13,7 @@ from gradassay._fault import Fault
 from gradassay._simulated import Simulated
 from gradassay._spec import Array, CaseTemplate, Spec
 from gradassay._target import Target
+from gradassay.properties import properties as generic
 
 
 class FaultError(Exception):
@@ -20,7 +21,12 @@ class FaultError(Exception):
 
 
 def fits(spec: Spec[Any, Any], fault: Fault, template: CaseTemplate) -> bool:
-    """Say whether a case has what the fault needs: features, sizes, the tensors it shows in, and no empty tensor."""
+    """Say whether a case has what the fault needs: features, sizes, the tensors it shows in, properties that see it.
+
+    A case with an empty tensor never has.
+    """
+    every = generic() | {property_.name: property_ for property_ in spec.properties}
+    probe = Case(spec, "", template, "float64", {}, {}, {})  # `applies` looks at the template, not at data
     tensors = spec.tensors(template.config, template.call)
     sizes: dict[str, int] = {}
     for axis in (axis for tensor in tensors for group in tensor.axes for axis in group):
@@ -30,6 +36,7 @@ def fits(spec: Spec[Any, Any], fault: Fault, template: CaseTemplate) -> bool:
         and all(sizes.get(name, 0) >= least for name, least in (fault.minimum or {}).items())
         and set(fault.shows_in) <= {tensor.name for tensor in tensors}
         and all(0 not in tensor.shape for tensor in tensors)
+        and all(every[name].applies(probe) for name in fault.seen_by)
     )
 
 

@@ -35,8 +35,8 @@ class Tail:
     shape: float
 
     def beyond(self, x: float) -> float:
-        """P(X > x), for x at or above the threshold."""
-        distance = (x - self.threshold) / self.scale
+        """P(X > x). Below the threshold, which the fit does not describe, what is known: at least the tail's share."""
+        distance = max(x - self.threshold, 0.0) / self.scale
         if self.shape == 0.0:
             return self.share * math.exp(-distance)
         inside = 1.0 + self.shape * distance

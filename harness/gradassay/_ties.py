@@ -89,8 +89,9 @@ def ties(case: Case, answer: Mapping[str, Reference]) -> Ties:
     steps = 1
     for kind, parts in stepped.items():
         joined = np.concatenate(parts, axis=-1)
+        *_, count, width = joined.shape
         seen = np.any(felt[kind], axis=0) if kind in felt else np.ones(joined.shape[:-1], dtype=bool)
-        rows = zip(joined.reshape(-1, *joined.shape[-2:]), seen.reshape(-1, seen.shape[-1]), strict=True)
+        rows = zip(joined.reshape(-1, count, width), seen.reshape(-1, count), strict=True)
         steps = max([steps, *(_most(one[marks]) for one, marks in rows)])
     return Ties(_most(np.concatenate(whole, axis=-1)) if whole else 1, steps)
 

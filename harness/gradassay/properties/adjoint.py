@@ -16,8 +16,10 @@ from gradassay._subject import Subject
 def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
     pushed, pulled = subject.jvp().tangents, subject.vjp().gradients
     names = case.differentiable
-    if missing := [n for n in names if pulled.get(n) is None] + [n for n in case.outputs if n not in pushed]:
-        yield Finding("<v, J u>", fault=f"{missing[0]} has no derivative, so that there is no product to compare")
+    wanted = [(n, pulled) for n in names] + [(n, pushed) for n in case.cotangents]
+    if missing := [n for n, got in wanted if (a := got.get(n)) is None or a.shape != case.table[n].shape]:
+        fault = f"{missing[0]} has no derivative of its shape, so that there is no product to compare"
+        yield Finding("<v, J u>", fault=fault)
         return
     forward = exact_dot([(pushed[n], v) for n, v in case.cotangents.items()])
     reverse = exact_dot([(g, case.tangents[n]) for n in names if (g := pulled[n]) is not None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from gradassay.views._cells import Key, dtype, share, share_rms
 if TYPE_CHECKING:
     from gradassay._calibrate import Calibration
 
+FEWEST_GROUPS = 10  # with fewer, drawing them again says nothing
 FITS: Mapping[str, Callable[[Floats], Tail]] = {
     "exponential": exponential,
     "generalised Pareto": generalised_pareto,
@@ -35,6 +37,7 @@ def summary(calibration: Calibration) -> dict[str, Any]:
     return {
         "command": calibration.command,
         "started": first.started,
+        "seconds": round(calibration.seconds, 1),
         "limits": first.limits,
         "specs": {name: version for header in calibration.headers for name, version in header.specs.items()},
         "versions": dict(sorted(packages.items())),
@@ -55,6 +58,10 @@ def _shares(verdicts: Sequence[Verdict], of: Callable[[Verdict], float | None]) 
     return [figure for verdict in verdicts if (figure := of(verdict)) is not None]
 
 
+def _beyond(fit: Callable[[Floats], Tail], sample: Floats) -> float:
+    return fit(sample).beyond(1.0)
+
+
 def _tails(judged: Sequence[Verdict]) -> list[dict[str, Any]]:
     """Fit both distributions to both figures as fractions of their limits, resampling whole (case, dtype) groups."""
     rows = []
@@ -64,12 +71,12 @@ def _tails(judged: Sequence[Verdict]) -> list[dict[str, Any]]:
             if (fraction := of(verdict)) is not None and np.isfinite(fraction):
                 found[verdict.spec, verdict.case, dtype(verdict)].append(fraction)
         groups = [np.array(values) for values in found.values()]
-        if sum(map(len, groups)) <= 2 * FEWEST:
+        if len(groups) < FEWEST_GROUPS or sum(map(len, groups)) <= 2 * FEWEST:
             continue
         sample = np.concatenate(groups)
         for name, fit in FITS.items():
             tail = fit(sample)
-            low, high = interval(groups, lambda s, fit=fit: fit(s).beyond(1.0), Words(0, "tail", figure, name))  # type: ignore[misc]  # mypy cannot type the default
+            low, high = interval(groups, partial(_beyond, fit), Words(0, "tail", figure, name))
             rows.append(
                 {
                     "figure": figure,
@@ -79,7 +86,7 @@ def _tails(judged: Sequence[Verdict]) -> list[dict[str, Any]]:
                     "threshold": tail.threshold,
                     "scale": tail.scale,
                     "shape": tail.shape,
-                    "beyond": tail.beyond(1.0) if tail.threshold < 1.0 else None,
+                    "beyond": tail.beyond(1.0),
                     "low": low,
                     "high": high,
                 }

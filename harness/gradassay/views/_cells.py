@@ -37,7 +37,8 @@ class Cell:
 
     def __init__(self) -> None:
         self.verdicts = self.blind = self.zero = self.beyond = self._elements = 0
-        self.rms = self.max = self.share = self._squares = 0.0
+        self.max = self.share = self._squares = 0.0
+        self.rms: float | None = None  # the largest of a verdict with enough elements for one
 
     def take(self, verdict: Verdict) -> None:
         if verdict.outcome == "blind":
@@ -49,21 +50,22 @@ class Cell:
             self.beyond += verdict.outcome == "failed"
             self.max = max(self.max, float("inf") if verdict.max is None else verdict.max)
             self.share = max(self.share, share(verdict))
-            if verdict.elements >= RMS_FROM:
-                self.rms = max(self.rms, float("inf") if verdict.rms is None else verdict.rms)
-            self._elements += verdict.elements
-            self._squares += verdict.elements * (float("inf") if verdict.rms is None else verdict.rms) ** 2
+            if verdict.rms is not None:
+                self._elements += verdict.elements
+                self._squares += verdict.elements * verdict.rms**2
+                if verdict.elements >= RMS_FROM:
+                    self.rms = max(self.rms or 0.0, verdict.rms)
 
     @property
     def pooled(self) -> float | None:
-        """RMS over the elements of all verdicts; structural zeros count as elements."""
+        """RMS over all verdicts, each with the weight of its elements."""
         return (self._squares / self._elements) ** 0.5 if self._elements else None
 
     def row(self) -> list[str]:
         """What the header `FIGURES` names."""
-        pooled = "" if self.pooled is None else f"{self.pooled:.3f}"
-        numbers = [f"{self.rms:.3f}", f"{self.max:.3f}", f"{self.share:.4f}"] if self.verdicts else ["", "", ""]
-        return [str(self.verdicts), str(self.blind), str(self.zero), str(self.beyond), pooled, *numbers]
+        counts = [str(number) for number in (self.verdicts, self.blind, self.zero, self.beyond)]
+        largest = [f"{self.max:.3f}", f"{self.share:.4f}"] if self.verdicts else ["", ""]
+        return [*counts, *("" if rms is None else f"{rms:.3f}" for rms in (self.pooled, self.rms)), *largest]
 
 
 def cells(verdicts: Iterable[Verdict], key: Callable[[Verdict], Key]) -> dict[Key, Cell]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,7 +13,7 @@ import numpy as np
 
 from gradassay._limits import RMS_FROM
 from gradassay._record import Verdict
-from gradassay._tail import LEVEL, RESAMPLES
+from gradassay._tail import LEVEL, RESAMPLES, SHARE
 from gradassay._target import DTYPES
 from gradassay.views._calibration_summary import summary
 from gradassay.views._cells import Cell, Key, cells, comma_separated, dtype, share
@@ -21,6 +22,7 @@ from gradassay.views._words import count, printable, seconds
 if TYPE_CHECKING:
     from gradassay._calibrate import Calibration
 
+WIDTH = 120  # of a line of prose
 NEAREST = 10  # verdicts that came nearest to their limits, told one by one
 RUNG = re.compile(r"^(.*)-(\d+)$")  # a case of a ladder over lengths
 
@@ -43,16 +45,21 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in (header, rule, *rows)] + [""]
 
 
+def _prose(text: str) -> list[str]:
+    return [*wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False), ""]
+
+
 def _markdown(calibration: Calibration, told: Mapping[str, Any]) -> str:
     lines = [
         "# The calibration of the limits",
         "",
         _conclusion(told),
         "",
-        "Every implementation here is correct: none carries a planted fault. So each verdict beyond the limits would be a",
-        "false alarm, or a bug that was found. All figures are in noise units; what they and the limits are, and when a",
-        "verdict is blind, stands in `docs/verdict.md`.",
-        "",
+        *_prose(
+            "Every implementation here is correct, or meant to be: none carries a planted fault. A verdict beyond "
+            "the limits would be a false alarm, or a bug that was found. All figures are in noise units; what these "
+            "and the limits are, and when a verdict is blind, stands in `docs/verdict.md`."
+        ),
         *_run(calibration, told),
         *_counts(told),
         *_tail_section(told),
@@ -78,19 +85,22 @@ def _conclusion(told: Mapping[str, Any]) -> str:
 
 def _run(calibration: Calibration, told: Mapping[str, Any]) -> list[str]:
     machine = told["machine"]
+    specs = ", ".join(f"{name} {version}" for name, version in told["specs"].items())
     versions = ", ".join(f"{printable(name)} {printable(version)}" for name, version in told["versions"].items())
     return [
         "## What was run",
         "",
         f"    {told['command']}",
         "",
-        f"On {told['started'][:10]}, {machine['system']}, Python {machine['python']}. Specs: "
-        + ", ".join(f"{name} {version}" for name, version in told["specs"].items())
-        + f". Versions: {versions}.",
-        "",
-        "`simulated-ORDER` are a spec's own equations with every result rounded to the dtype, sums taken in that order and",
-        "each partial sum rounded to the dtype as well (`blas`: products of matrices in float32 at least).",
-        "",
+        *_prose(
+            f"On {told['started'][:10]}, {machine['system']}, Python {machine['python']}; it took "
+            f"{seconds(told['seconds'])}. Specs: {specs}. Versions: {versions}."
+        ),
+        *_prose(
+            "`simulated-ORDER` is a spec's own equations with every result rounded to the dtype, sums taken in that "
+            "order and each partial sum rounded to the dtype as well (`blas`: products of matrices in float32 at "
+            "least)."
+        ),
     ]
 
 
@@ -109,12 +119,15 @@ def _counts(told: Mapping[str, Any]) -> list[str]:
         "## How many",
         "",
         *_table(("", "number", "beyond", f"p below, at {LEVEL:.0%}"), table),
-        "With no event in n independent trials, p < 3/n at 95 % confidence. Verdicts are not independent (a case's tensors",
-        "share their data, and targets share a case), so the truth lies between the first row and the last.",
-        "",
-        f"Beside these: {count(told['blind'], 'blind verdict')}, {told['zero']:,} on elements that are all exactly zero (and were",
-        f"answered so), {told['skipped']:,} skipped, {told['errored']:,} errored.",
-        "",
+        *_prose(
+            "With no event in n independent trials, p < 3/n at 95 % confidence. Verdicts are not independent (the "
+            "tensors of a case share their data, and targets share a case), so the truth lies between the first row "
+            "and the last."
+        ),
+        *_prose(
+            f"Beside these: {count(told['blind'], 'blind verdict')}, {told['zero']:,} on elements that are all "
+            f"exactly zero (and were answered so), {told['skipped']:,} skipped, {told['errored']:,} errored."
+        ),
     ]
 
 
@@ -128,7 +141,7 @@ def _tail_section(told: Mapping[str, Any]) -> list[str]:
             f"{row['threshold']:.3f}",
             f"{row['scale']:.4f}",
             f"{row['shape']:.3f}" if row["shape"] else "0",
-            "-" if row["beyond"] is None else f"{row['beyond']:.1e}",
+            f"{row['beyond']:.1e}",
             f"{row['low']:.1e} to {row['high']:.1e}",
         )
         for row in told["tails"]
@@ -138,12 +151,13 @@ def _tail_section(told: Mapping[str, Any]) -> list[str]:
         "## The tail, extrapolated",
         "",
         *_table(header, rows),
-        "Fitted to the largest 1 % of each figure as a fraction of its limit: an exponential by maximum likelihood, a",
-        "generalised Pareto distribution by probability-weighted moments (a negative shape ends: 0.0e+00 says that it ends",
-        f"before the limit). Intervals are from {RESAMPLES} bootstrap samples of whole questions. **The last two columns are",
-        "extrapolations** into a range where nothing was seen, and hold for these cases and targets alone; what was",
-        "counted stands above.",
-        "",
+        *_prose(
+            f"Fitted to the largest {SHARE:.0%} of each figure as a fraction of its limit: an exponential by maximum "
+            "likelihood, a generalised Pareto distribution by probability-weighted moments (of negative shape it "
+            f"ends, and 0.0e+00 says that it does so before the limit). Intervals are from {RESAMPLES} bootstrap "
+            "samples of whole questions. **The last two columns are extrapolations** into a range where nothing was "
+            "seen, and hold for these cases and targets alone; what was counted stands above."
+        ),
     ]
 
 
@@ -157,8 +171,8 @@ def _nearest(calibration: Calibration) -> list[str]:
         (
             f"{v.target}, {v.spec} {v.case}, {v.property} of {v.tensor}",
             f"{v.elements:,}",
-            "-" if v.rms is None else f"{v.rms:.2f}",
-            "-" if v.max is None else f"{v.max:.2f}",
+            _units(v.rms),
+            _units(v.max),
             "-" if v.limit_max is None else f"{v.limit_max:.1f}",
             f"{share(v):.0%}" if np.isfinite(share(v)) else "-",
         )
@@ -185,9 +199,10 @@ def _by_target(calibration: Calibration) -> list[str]:
         lines += [f"## {title}, by target and regime", "", *_table(("target", *regimes), rows)]
     return [
         *lines,
-        f"The RMS is of verdicts with {RMS_FROM} elements or more; `blind` where every verdict was, and `-` where there was none.",
-        "The same by property, with pooled RMS and the number of verdicts: `targets.csv`.",
-        "",
+        *_prose(
+            f"The RMS is of verdicts with {RMS_FROM} elements or more; `blind` where every verdict was, `-` where "
+            "there was none. By property, with pooled RMS and the number of verdicts: `targets.csv`."
+        ),
     ]
 
 
@@ -196,7 +211,11 @@ def _figure(cell: Cell | None, name: str) -> str:
         return "-"
     if not cell.verdicts:
         return "blind"
-    return f"{getattr(cell, name):.2f}"
+    return _units(cell.max if name == "max" else cell.rms)
+
+
+def _units(figure: float | None) -> str:
+    return "-" if figure is None else f"{figure:.2f}"
 
 
 def _by_length(calibration: Calibration) -> list[str]:
@@ -212,9 +231,10 @@ def _by_length(calibration: Calibration) -> list[str]:
         "## By length of reductions",
         "",
         *_table(("case", *DTYPES), rows),
-        "Largest RMS and largest |z| over all targets and tensors, and how many of the verdicts were blind. All cases:",
-        "`cases.csv`.",
-        "",
+        *_prose(
+            f"Largest RMS (`-` where no verdict has {RMS_FROM} elements) and largest |z|, over all targets and "
+            "tensors, and how many of the verdicts were blind. Every case: `cases.csv`."
+        ),
     ]
 
 
@@ -222,7 +242,7 @@ def _rung(cell: Cell | None) -> str:
     if cell is None or not (cell.verdicts or cell.blind):
         return "-"
     blind = f"{cell.blind} of {cell.blind + cell.verdicts} blind" if cell.blind else ""
-    figures = f"{cell.rms:.2f}, {cell.max:.2f}" if cell.verdicts else ""
+    figures = f"{_units(cell.rms)}, {_units(cell.max)}" if cell.verdicts else ""
     return "; ".join(part for part in (figures, blind) if part)
 
 
@@ -251,9 +271,10 @@ def _left_out(calibration: Calibration) -> list[str]:
     return [
         "## What this does not show",
         "",
-        "Modes that compile for every shape, devices that were not here and other models. A limit that holds for correct",
-        "implementations says nothing about which faults it sees: planted faults do.",
-        "",
+        *_prose(
+            "Modes that compile for every shape, devices that were not here, other models. And that limits hold for "
+            "correct implementations says nothing about which faults they see: planted faults do."
+        ),
         *(_table(("skipped", "verdicts"), rows) if rows else []),
         *(["Errored:", "", *errors, ""] if errors else []),
         *(

@@ -106,9 +106,7 @@ faults: tuple[Fault, ...] = (
         "the gradient of bias_hh is zero in layer 2",
         "apache/mxnet#17818",
         ("bias_hh_l2",),
-        edits=lambda u: {
-            "bias_hh": _only(lambda where: where["layer"] == 2, lambda tape, v, where: tape.stop(v))
-        },
+        edits=lambda u: {"bias_hh": _only(lambda where: where["layer"] == 2, lambda tape, v, where: tape.stop(v))},
         minimum={"layer": 3},
     ),
     Fault(
@@ -149,6 +147,7 @@ faults: tuple[Fault, ...] = (
         "Element-Research/rnn#204",
         ("weight_hh_l0",),
         wrap=wrap(StaleBuffer),
+        seen_by=frozenset({"repeat"}),
     ),
     Fault(
         "compiled-runs-eagerly",
@@ -171,5 +170,6 @@ faults: tuple[Fault, ...] = (
         "keitakurita/Better_LSTM_PyTorch#7",
         ("weight_hh_l0",),
         wrap=wrap(InPlace),
+        seen_by=frozenset({"untouched"}),
     ),
 )

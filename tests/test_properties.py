@@ -1,0 +1,532 @@
+"""Every generic property passes on a right implementation, and fails on one that is wrong in just its way."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gradassay.properties
+from gradassay._backend import Unsupported
+from gradassay._cache import Cache
+from gradassay._fault import Fault
+from gradassay._property import Property
+from gradassay._record import Footer, Verdict, encode
+from gradassay._run import verify
+from gradassay._simulated import Simulated
+from gradassay._target import DTYPES
+from gradassay.properties import properties
+from gradassay_lstm import spec
+from gradassay_lstm._features import FEATURES
+from gradassay_mse import spec as mse
+
+GENERIC = ("adjoint", "contract", "gradients", "hvp", "jacobian", "jvp", "repeat", "untouched", "values")
+
+
+@pytest.fixture(scope="module")
+def store() -> Cache:
+    cache = Cache()
+    cache.directory = None
+    return cache
+
+
+class Wrapped:
+    """A right model, but for the methods that are replaced; each replacement is given the right model first."""
+
+    def __init__(self, model: Any, does: Mapping[str, Callable[..., Any]], ran: Mapping[str, str] | None) -> None:
+        self._model, self._ran = model, ran
+        for name, function in does.items():
+            setattr(self, name, lambda *args, f=function: f(model, *args))
+
+    @property
+    def ran(self) -> Mapping[str, str]:
+        return self._model.ran if self._ran is None else self._ran
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+def broken(does: Mapping[str, Callable[..., Any]], ran: Mapping[str, str] | None = None, **options: Any) -> Simulated:
+    def wrap(dtype: str, model: Any) -> Any:
+        return Wrapped(model, does, ran)
+
+    fault = Fault("model", "it is wrong in one way", "none known", (), wrap=wrap)
+    return Simulated(spec, fault, features=FEATURES, **options)
+
+
+@pytest.fixture
+def ask(store: Cache) -> Callable[..., list[Verdict]]:
+    """Ask one property of one case of a wrong model; return its verdicts, whose run went on to its end."""
+
+    def asked(
+        property_: str, does: Mapping[str, Any], dtype: str = "float32", case: str = "plain", ran: Any = None
+    ) -> list[Verdict]:
+        records = verify(
+            [f"faulty-model/{dtype}"],
+            specs=["lstm"],
+            suites=["smoke"],
+            cases=[case],
+            properties=[property_],
+            objects=[broken(does, ran)],
+            cache=store,
+        )
+        assert isinstance(records[-1], Footer) and records[-1].complete
+        assert all(encode(record) for record in records)
+        return [record for record in records if isinstance(record, Verdict)]
+
+    return asked
+
+
+def wrong_ones(verdicts: list[Verdict]) -> dict[str, str]:
+    return {verdict.tensor: verdict.reason for verdict in verdicts if verdict.outcome == "failed"}
+
+
+# --- a right implementation
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("model", [spec, mse], ids=lambda spec: spec.name)
+def test_a_right_implementation_passes_everything(model: Any, dtype: str, store: Cache) -> None:
+    right = Simulated(model, features=FEATURES)
+    records = verify([f"{right.name}/{dtype}"], suites=["smoke"], objects=[right], cache=store)
+    verdicts = [record for record in records if isinstance(record, Verdict)]
+    assert not [v for v in verdicts if v.outcome not in ("passed", "blind")]
+    assert {v.property for v in verdicts} == set(GENERIC)
+    blind = [v for v in verdicts if v.outcome == "blind"]
+    assert {v.property for v in blind} <= {"adjoint"}  # one number, which may cancel
+    footer = records[-1]
+    assert isinstance(footer, Footer) and footer.complete and not footer.wrong
+    assert footer.counts.get("passed") == len(verdicts) - len(blind)
+    assert all(v.max < v.limit_max for v in verdicts if v.max is not None and v.limit_max is not None)
+
+
+@pytest.mark.parametrize("property_", GENERIC)
+def test_a_wrapped_model_that_replaces_nothing_passes(property_: str, ask: Callable[..., list[Verdict]]) -> None:
+    """So that what fails below fails for its fault."""
+    verdicts = ask(property_, {})
+    assert verdicts and {verdict.outcome for verdict in verdicts} == {"passed"}
+    assert all(f"--property {property_}" in verdict.replay for verdict in verdicts)
+
+
+# --- contract
+
+
+def outputs_with(change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+    def vjp(model: Any, *args: Any) -> Any:
+        outputs, gradients = model.vjp(*args)
+        return change(dict(outputs)), gradients
+
+    return {"vjp": vjp}
+
+
+def gradients_with(change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+    def vjp(model: Any, *args: Any) -> Any:
+        outputs, gradients = model.vjp(*args)
+        return outputs, change(dict(gradients))
+
+    return {"vjp": vjp}
+
+
+def put(name: str, index: Any, value: float) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    def change(tensors: dict[str, Any]) -> dict[str, Any]:
+        array = np.array(tensors[name])
+        array[index] = value
+        return tensors | {name: array}
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("does", "tensor", "reason"),
+    [
+        (
+            gradients_with(lambda g: g | {"x": g["x"].swapaxes(0, 1)}),
+            "x",
+            r"x has shape \(5, 2, 3\); should be \(2, 5, 3\)",
+        ),
+        (gradients_with(lambda g: g | {"h0": g["h0"][0]}), "h0", r"h0 has shape \(2, 4\); should be \(1, 2, 4\)"),
+        (gradients_with(lambda g: g | {"c0": g["c0"].astype("f8")}), "c0", "c0 has dtype float64; should be float32"),
+        (gradients_with(lambda g: g | {"x": None}), "x", r"x has no gradient \(None\); should be an array of shape"),
+        (gradients_with(lambda g: {n: g[n] for n in g if n != "x"}), "x", r"x is missing; should be there with shape"),
+        (gradients_with(lambda g: g | {"y": g["x"]}), "gradients", "y came back, though nobody asked; should be x, "),
+        (
+            gradients_with(put("weight_hh_l0", (3, 1), np.nan)),
+            "weight_hh_l0",
+            r"weight_hh_l0 has 1 elements that are not finite, the first at \[3, 1\]",
+        ),
+        (outputs_with(put("y", (0, 0, 0), np.inf)), "y", r"y has 1 elements that are not finite, the first at"),
+        (outputs_with(lambda o: o | {"gates": o["y"]}), "outputs", "gates came back, though nobody asked"),
+        (outputs_with(lambda o: {"y": o["y"], "h_n": o["h_n"]}), "c_n", "c_n is missing; should be there"),
+        (outputs_with(lambda o: o | {"h_n": o["h_n"].astype("f2")}), "h_n", "h_n has dtype float16; should be float32"),
+    ],
+)
+def test_contract(does: Any, tensor: str, reason: str, ask: Callable[..., list[Verdict]]) -> None:
+    wrong = wrong_ones(ask("contract", does))
+    assert set(wrong) == {tensor}
+    pytest.raises(AssertionError, match=reason).__class__  # noqa: B018  # the pattern is compiled
+    assert __import__("re").search(reason, wrong[tensor])
+
+
+@pytest.mark.parametrize("property_", GENERIC)
+@pytest.mark.parametrize(
+    "does",
+    [
+        {"vjp": lambda model, *args: tuple({n: a.reshape(-1) for n, a in part.items()} for part in model.vjp(*args))},
+        {"vjp": lambda model, *args: (model.vjp(*args)[0], dict.fromkeys(args[2]))},
+        {"vjp": lambda model, *args: ({}, {})},
+        {"jvp": lambda model, *args: tuple({n: a[..., :1] for n, a in part.items()} for part in model.jvp(*args))},
+        {"jvp": lambda model, *args: ({}, {})},
+        {"forward": lambda model, *args: {}},
+        {"forward": lambda model, *args: {n: a[..., None] for n, a in model.forward(*args).items()}},
+        {"jacobian": lambda model, *args: model.jacobian(*args).ravel()},
+        {"hvp": lambda model, *args: {}},
+        {"hvp": lambda model, *args: dict.fromkeys(args[3])},
+        {"hvp": lambda model, *args: {n: a.T for n, a in model.hvp(*args).items()}},
+    ],
+    ids=lambda does: next(iter(does)),
+)
+def test_no_malformed_answer_ends_a_run(property_: str, does: Any, ask: Callable[..., list[Verdict]]) -> None:
+    verdicts = ask(property_, does)
+    assert verdicts and {verdict.outcome for verdict in verdicts} <= {"passed", "failed"}
+
+
+# --- values, gradients
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_values(dtype: str, ask: Callable[..., list[Verdict]]) -> None:
+    def forward(model: Any, *args: Any) -> Any:
+        outputs = dict(model.forward(*args))
+        return put("h_n", (0, 1, 2), float(outputs["h_n"][0, 1, 2]) + 0.5)(outputs)
+
+    verdicts = ask("values", {"forward": forward}, dtype)
+    assert set(wrong_ones(verdicts)) == {"h_n"}
+    failed = next(verdict for verdict in verdicts if verdict.outcome == "failed")
+    assert failed.worst is not None and failed.worst.index == (0, 1, 2)
+    assert failed.worst.where == {"layer": "0", "direction": "forward", "row": "1", "unit": "2"}
+    assert set(failed.still_right) == {"y", "c_n"}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["x", "h0", "c0", "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"])
+def test_gradients(name: str, dtype: str, ask: Callable[..., list[Verdict]]) -> None:
+    wrong = gradients_with(lambda g: g | {name: (g[name] * g[name].dtype.type(1.25)).astype(g[name].dtype)})
+    assert set(wrong_ones(ask("gradients", wrong, dtype))) == {name}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda g: g | {"x": None}, "got None: 'no gradient', which is not zero; should be an array of shape (2, 5, 3)"),
+        (lambda g: {n: g[n] for n in g if n != "x"}, "got nothing; should be an array of shape (2, 5, 3)"),
+        (lambda g: g | {"x": g["x"][:1]}, "got shape (1, 5, 3); should be (2, 5, 3)"),
+        (put("x", (1, 4, 2), np.nan), "1 of 30 elements are not finite"),
+    ],
+)
+def test_gradients_that_are_not_there(change: Any, reason: str, ask: Callable[..., list[Verdict]]) -> None:
+    assert wrong_ones(ask("gradients", gradients_with(change))) == {"x": reason}
+
+
+def test_a_zero_gradient_is_wrong_where_none_is_not_zero(ask: Callable[..., list[Verdict]]) -> None:
+    assert set(wrong_ones(ask("gradients", gradients_with(lambda g: g | {"x": g["x"] * 0})))) == {"x"}
+
+
+# --- the derivatives of more than a loss
+
+
+def scaled(name: str, factor: float, part: int | None = None) -> dict[str, Any]:
+    def method(model: Any, *args: Any) -> Any:
+        answer = getattr(model, name)(*args)
+        if part is None and isinstance(answer, np.ndarray):
+            return (answer * factor).astype(answer.dtype)
+        tensors = {n: (a * factor).astype(a.dtype) for n, a in (answer if part is None else answer[part]).items()}
+        return tensors if part is None else (answer[0], tensors)
+
+    return {name: method}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_jvp(dtype: str, ask: Callable[..., list[Verdict]]) -> None:
+    assert set(wrong_ones(ask("jvp", scaled("jvp", 1.001, 1), dtype))) == {"y", "h_n", "c_n"}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("does", [scaled("jvp", 1.001, 1), scaled("vjp", 1.001, 1)], ids=["jvp", "vjp"])
+def test_adjoint(does: Any, dtype: str, ask: Callable[..., list[Verdict]]) -> None:
+    assert set(wrong_ones(ask("adjoint", does, dtype))) == {"<v, J u>"}
+
+
+def test_adjoint_of_both_wrong_alike_passes(ask: Callable[..., list[Verdict]]) -> None:
+    """It needs no reference value, and so cannot see this: jvp and gradients do."""
+    assert not wrong_ones(ask("adjoint", scaled("jvp", 1.001, 1) | scaled("vjp", 1.001, 1)))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_adjoint_of_what_is_not_finite(bad: float, ask: Callable[..., list[Verdict]]) -> None:
+    for does in (gradients_with(put("x", (0, 0, 0), bad)), scaled("jvp", bad, 1)):
+        assert "not finite" in wrong_ones(ask("adjoint", does, "float64"))["<v, J u>"]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_hvp_when_only_the_second_derivative_is_wrong(dtype: str, ask: Callable[..., list[Verdict]]) -> None:
+    does = scaled("hvp", 1.001)
+    assert {"x", "weight_hh_l0"} <= set(wrong_ones(ask("hvp", does, dtype)))
+    assert not wrong_ones(ask("gradients", does, dtype)) and not wrong_ones(ask("jvp", does, dtype))
+
+
+def test_jacobian_that_is_off(ask: Callable[..., list[Verdict]]) -> None:
+    assert set(wrong_ones(ask("jacobian", scaled("jacobian", 1.001)))) == {"d y / d x"}
+
+
+@pytest.mark.parametrize("leak", [1e-3, 6e-8])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_jacobian_with_a_structural_zero_that_leaks(dtype: str, leak: float, ask: Callable[..., list[Verdict]]) -> None:
+    def jacobian(model: Any, *args: Any) -> Any:
+        answer = np.array(model.jacobian(*args))
+        answer[0, 1, 3, 0, 4, 2] = leak  # step 1 with respect to step 4
+        return answer
+
+    (verdict,) = ask("jacobian", {"jacobian": jacobian}, dtype)
+    assert verdict.outcome == "failed" and "1 of " in verdict.reason and "that are exactly 0 are not" in verdict.reason
+    assert verdict.worst is not None and verdict.worst.kind == "structural zero"
+    assert verdict.worst.where["y step"] == "1" and verdict.worst.where["x step"] == "4"
+
+
+def test_jacobian_of_two_pairs_is_asked_for_both(ask: Callable[..., list[Verdict]]) -> None:
+    assert {verdict.tensor for verdict in ask("jacobian", {}, case="one")} == {"d y / d x", "d c_n / d c0"}
+
+
+# --- behaviour
+
+
+def test_repeat_when_the_second_answer_differs(ask: Callable[..., list[Verdict]]) -> None:
+    calls = []
+
+    def vjp(model: Any, *args: Any) -> Any:
+        outputs, gradients = model.vjp(*args)
+        calls.append(args)
+        if len(calls) > 1:
+            gradients = gradients | {"x": gradients["x"] * np.float32(1.01)}
+        return outputs, gradients
+
+    assert set(wrong_ones(ask("repeat", {"vjp": vjp}))) == {"x"}
+    shapes = [args[0]["x"].shape for args in calls]
+    assert shapes == [(2, 5, 3), (3, 6, 3), (2, 5, 3)]  # another shape in between
+
+
+def test_repeat_when_the_second_answer_is_none(ask: Callable[..., list[Verdict]]) -> None:
+    calls = []
+
+    def vjp(model: Any, *args: Any) -> Any:
+        outputs, gradients = model.vjp(*args)
+        calls.append(None)
+        return outputs, gradients if len(calls) == 1 else gradients | {"c0": None}
+
+    assert "which is not zero" in wrong_ones(ask("repeat", {"vjp": vjp}))["c0"]
+
+
+@pytest.mark.parametrize("what", ["inputs", "cotangents", "parameters"])
+def test_untouched(what: str, ask: Callable[..., list[Verdict]]) -> None:
+    def vjp(model: Any, inputs: Any, cotangents: Any, wrt: Any) -> Any:
+        answer = model.vjp(inputs, cotangents, wrt)
+        damaged = {"inputs": inputs, "cotangents": cotangents, "parameters": model.parameters()}[what]
+        for name in ("x", "y", "weight_hh_l0"):
+            if name in damaged:
+                damaged[name][...] *= np.float32(0.5)
+        return answer
+
+    tensor = {"inputs": "x", "cotangents": "cotangent of y", "parameters": "weight_hh_l0"}[what]
+    wrong = wrong_ones(ask("untouched", {"vjp": vjp}))
+    assert wrong == {tensor: "changed during vjp; inputs, cotangents and parameters should stay as given"}
+
+
+def test_untouched_sees_what_other_properties_asked(store: Cache) -> None:
+    def hvp(model: Any, inputs: Any, cotangents: Any, tangents: Any, wrt: Any) -> Any:
+        answer = model.hvp(inputs, cotangents, tangents, wrt)
+        tangents["c0"][...] = 0
+        return answer
+
+    records = verify(
+        ["faulty-model/float32"],
+        specs=["lstm"],
+        suites=["smoke"],
+        cases=["plain"],
+        properties=["hvp", "untouched"],
+        objects=[broken({"hvp": hvp})],
+        cache=store,
+    )
+    verdicts = [record for record in records if isinstance(record, Verdict)]
+    assert set(wrong_ones(verdicts)) == {"tangent of c0"}
+
+
+# --- what is no verdict
+
+
+@pytest.mark.parametrize(
+    ("ran", "said"), [({}, "is absent"), ({"executed": "eager"}, "is executed=eager"), ({"order": "blas"}, "is absent")]
+)
+def test_a_mode_without_its_evidence_is_errored(ran: Any, said: str, ask: Callable[..., list[Verdict]]) -> None:
+    for property_ in GENERIC:
+        verdicts = ask(property_, {}, ran=ran)
+        assert {verdict.outcome for verdict in verdicts} == {"errored"}
+        assert verdicts[0].reason == (
+            f"mode rounded did not run: the evidence should be executed=simulated, but {said}"
+        )
+
+
+def run_everything(backend: Simulated, store: Cache, **options: Any) -> tuple[list[Verdict], Footer]:
+    told: dict[str, Any] = {"suites": ["smoke"], "specs": ["lstm"], "cases": ["one", "plain"]} | options
+    *records, footer = verify([f"{backend.name}/float32"], objects=[backend], cache=store, **told)
+    assert isinstance(footer, Footer)
+    return [record for record in records if isinstance(record, Verdict)], footer
+
+
+def _raise(error: Exception) -> Callable[..., Any]:
+    def method(*_: Any) -> Any:
+        raise error
+
+    return method
+
+
+def test_what_a_backend_refuses_is_skipped_with_its_reason(store: Cache) -> None:
+    verdicts, footer = run_everything(broken({"jvp": _raise(Unsupported("no forward mode on Sundays"))}), store)
+    skipped = [verdict for verdict in verdicts if verdict.outcome == "skipped"]
+    assert {verdict.property for verdict in skipped} == {"jvp", "adjoint"}
+    assert {verdict.reason for verdict in skipped} == {"no forward mode on Sundays"}
+    assert footer.wrong == () and "failed" not in footer.counts and "errored" not in footer.counts
+
+
+def test_an_exception_is_errored_and_the_run_goes_on(store: Cache) -> None:
+    verdicts, footer = run_everything(broken({"hvp": _raise(ValueError("shapes (3,) and (4,)"))}), store)
+    errored = [verdict for verdict in verdicts if verdict.outcome == "errored"]
+    assert {(v.property, v.reason) for v in errored} == {("hvp", "exception: ValueError: shapes (3,) and (4,)")}
+    assert len(errored) == 2 and footer.complete and footer.counts["errored"] == 2
+    assert {v.property for v in verdicts if v.outcome == "passed"} == set(GENERIC) - {"hvp"}
+
+
+def test_an_exception_of_a_number_is_the_backends_own(store: Cache) -> None:
+    """Not taken for a reference that cannot be certified, which is an `ArithmeticError` too."""
+    verdicts, _ = run_everything(broken({"vjp": _raise(ZeroDivisionError("by zero"))}), store)
+    reasons = {verdict.reason for verdict in verdicts if verdict.outcome == "errored"}
+    assert reasons == {"exception: ZeroDivisionError: by zero"}
+
+
+@pytest.mark.parametrize("error", [Unsupported("no gradients here"), RuntimeError("out of memory")])
+def test_a_target_without_a_verdict_on_gradients_makes_the_run_wrong(error: Exception, store: Cache) -> None:
+    _, footer = run_everything(broken({"vjp": _raise(error)}), store)
+    assert footer.wrong == ("faulty-model/rounded/cpu/float32 reached no verdict on gradients",)
+    assert footer.counts.get("failed") is None
+
+
+def test_a_reference_that_cannot_be_had_is_errored(store: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gradassay import _oracle
+
+    monkeypatch.setattr(_oracle, "FIRST_BITS", 24)
+    monkeypatch.setattr(_oracle, "LAST_BITS", 24)
+    verdicts, footer = run_everything(broken({}), store, properties=["gradients"])
+    assert {verdict.outcome for verdict in verdicts} == {"errored"}
+    assert verdicts[0].reason.startswith("there is no certified reference: balls of 24 bits are still wider than")
+    assert footer.wrong
+
+
+def test_what_an_offer_lacks_is_skipped(store: Cache) -> None:
+    backend = Simulated(spec, features=frozenset())
+    verdicts, footer = run_everything(backend, store, cases=["projection", "plain"])
+    skipped = [verdict for verdict in verdicts if verdict.outcome == "skipped"]
+    assert {(v.case, v.reason) for v in skipped} == {("projection", "does not offer projection")}
+    assert footer.wrong == ()
+
+
+def test_errors_of_any_size_end_in_verdicts(store: Cache) -> None:
+    """Also where the noise is the smallest number there is, and z is beyond what squares and singles hold."""
+    does = gradients_with(lambda g: {n: np.full_like(a, 1e300) for n, a in g.items()})
+    right = Simulated(spec, features=FEATURES)
+    records = verify(
+        ["faulty-model/float64", f"{right.name}/float64"],
+        suites=["smoke"],
+        specs=["lstm"],
+        cases=["ragged"],
+        properties=["gradients", "agreement"],
+        objects=[broken(does), right],
+        cache=store,
+    )
+    verdicts = [record for record in records if isinstance(record, Verdict)]
+    assert all(encode(verdict) for verdict in verdicts)
+    assert {v.outcome for v in verdicts if v.property == "gradients" and v.target.startswith("faulty")} == {"failed"}
+    (agreement,) = [v for v in verdicts if v.property == "agreement"]
+    assert agreement.outcome == "failed"
+
+
+def test_two_that_leak_alike_are_compared_without_a_warning(store: Cache) -> None:
+    def leak(model: Any, inputs: Any, *args: Any) -> Any:
+        outputs, gradients = model.vjp(inputs, *args)
+        return outputs, put("x", (2, 3), 1e-3)(dict(gradients))
+
+    class Other(Simulated):
+        @property
+        def name(self) -> str:
+            return "other"
+
+    first = broken({"vjp": leak})
+    second = Other(spec, first.fault, features=FEATURES)
+    records = verify(
+        ["faulty-model/float32", "other/float32"],
+        suites=["smoke"],
+        specs=["lstm"],
+        cases=["ragged"],
+        properties=["gradients", "agreement"],
+        objects=[first, second],
+        cache=store,
+    )
+    wrong = [record for record in records if isinstance(record, Verdict) and record.outcome == "failed"]
+    assert {(v.property, v.tensor) for v in wrong if v.property == "gradients"} == {("gradients", "x")}
+
+
+# --- discovery
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(gradassay.properties, "__path__", [*gradassay.properties.__path__, str(tmp_path)])
+    properties.cache_clear()
+    yield tmp_path
+    properties.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("gradassay.properties.put_")]:
+        del sys.modules[name]
+
+
+MODULE = """
+    from gradassay._property import Finding, Property
+
+    {variable} = Property("{name}", "It holds.", "1 = 1", frozenset({{"forward"}}), lambda *_: iter([Finding("all")]))
+"""
+
+
+def test_the_generic_properties_by_name() -> None:
+    assert tuple(properties()) == GENERIC
+    for name, found in properties().items():
+        assert isinstance(found, Property) and found.name == name
+        assert found.claim.endswith(".") and "=" in found.equation and found.needs
+
+
+def test_a_module_that_is_put_into_the_folder_is_found_and_asked(folder: Path, store: Cache) -> None:
+    (folder / "put_here.py").write_text(textwrap.dedent(MODULE.format(variable="anything", name="put-here")))
+    assert "put-here" in properties()
+    verdicts, _ = run_everything(broken({}), store, properties=["put-here"])
+    assert {(v.property, v.tensor, v.outcome) for v in verdicts} == {("put-here", "all", "passed")}
+
+
+def test_two_properties_of_one_name_are_refused(folder: Path) -> None:
+    (folder / "put_twice.py").write_text(textwrap.dedent(MODULE.format(variable="again", name="values")))
+    with pytest.raises(ValueError, match="two properties are called values; the second is in (put_twice|values).py"):
+        properties()
+
+
+def test_a_property_that_is_imported_by_another_module_is_one(folder: Path) -> None:
+    (folder / "put_import.py").write_text("from gradassay.properties.values import values\n")
+    assert tuple(properties()) == GENERIC
