@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from runs import failed, header, skipped, verdict
 
-from gradassay import _limits
+from gradassay import _calibrate, _limits
 from gradassay._calibrate import ENOUGH, PROPERTIES, QUICK, SUITE, Calibration, calibrate
 from gradassay._case import build
 from gradassay._oracle import Oracle, Query
 from gradassay._plugins import specs
+from gradassay._simulated import Simulated
 from gradassay._tail import exponential, generalised_pareto, interval
 from gradassay._target import DTYPES
 from gradassay._words import Words
@@ -93,6 +94,14 @@ def test_a_quick_calibration_asks_correct_implementations_in_every_dtype_and_ord
     assert {v.property for v in quick.verdicts} <= set(PROPERTIES)
     assert len(quick.judged) > 500
     assert not quick.beyond and not quick.count("errored")
+
+
+def test_an_implementation_that_is_wrong_does_not_go_unnoticed(monkeypatch):
+    fault = next(fault for fault in spec.faults if fault.edits)
+    monkeypatch.setattr(_calibrate, "Simulated", lambda spec, order, features: Simulated(spec, fault, order, features))
+    found = calibrate([spec], {}, quick=True)
+    assert found.beyond
+    assert {v.target.split("/")[0] for v in found.beyond} == {f"faulty-{fault.name}"}
 
 
 def test_its_report_says_what_was_counted(quick):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
@@ -98,7 +99,7 @@ def test_a_right_implementation_passes_everything(model: Any, dtype: str, store:
     assert not [v for v in verdicts if v.outcome not in ("passed", "blind")]
     assert {v.property for v in verdicts} == set(GENERIC)
     blind = [v for v in verdicts if v.outcome == "blind"]
-    assert {v.property for v in blind} <= {"adjoint"}  # one number, which may cancel
+    assert {v.property for v in blind} <= {"adjoint", "hvp"} and len(blind) < len(verdicts) / 20
     footer = records[-1]
     assert isinstance(footer, Footer) and footer.complete and not footer.wrong
     assert footer.counts.get("passed") == len(verdicts) - len(blind)
@@ -168,8 +169,7 @@ def put(name: str, index: Any, value: float) -> Callable[[dict[str, Any]], dict[
 def test_contract(does: Any, tensor: str, reason: str, ask: Callable[..., list[Verdict]]) -> None:
     wrong = wrong_ones(ask("contract", does))
     assert set(wrong) == {tensor}
-    pytest.raises(AssertionError, match=reason).__class__  # noqa: B018  # the pattern is compiled
-    assert __import__("re").search(reason, wrong[tensor])
+    assert re.search(reason, wrong[tensor])
 
 
 @pytest.mark.parametrize("property_", GENERIC)
@@ -268,8 +268,8 @@ def test_adjoint_of_both_wrong_alike_passes(ask: Callable[..., list[Verdict]]) -
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_adjoint_of_what_is_not_finite(bad: float, ask: Callable[..., list[Verdict]]) -> None:
-    for does in (gradients_with(put("x", (0, 0, 0), bad)), scaled("jvp", bad, 1)):
-        assert "not finite" in wrong_ones(ask("adjoint", does, "float64"))["<v, J u>"]
+    assert "1 of 1 elements" in wrong_ones(ask("adjoint", gradients_with(put("x", (0, 0, 0), bad)), "float64"))["<v, J u>"]
+    assert "not finite" in wrong_ones(ask("adjoint", scaled("jvp", bad, 1), "float64"))["<v, J u>"]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -442,9 +442,10 @@ def test_what_an_offer_lacks_is_skipped(store: Cache) -> None:
     assert footer.wrong == ()
 
 
-def test_errors_of_any_size_end_in_verdicts(store: Cache) -> None:
+@pytest.mark.parametrize("error", [1e60, 1e200, 1e300])
+def test_errors_of_any_size_end_in_verdicts(error: float, store: Cache) -> None:
     """Also where the noise is the smallest number there is, and z is beyond what squares and singles hold."""
-    does = gradients_with(lambda g: {n: np.full_like(a, 1e300) for n, a in g.items()})
+    does = gradients_with(lambda g: {n: np.full_like(a, error) for n, a in g.items()})
     right = Simulated(spec, features=FEATURES)
     records = verify(
         ["faulty-model/float64", f"{right.name}/float64"],
@@ -529,4 +530,4 @@ def test_two_properties_of_one_name_are_refused(folder: Path) -> None:
 
 def test_a_property_that_is_imported_by_another_module_is_one(folder: Path) -> None:
     (folder / "put_import.py").write_text("from gradassay.properties.values import values\n")
-    assert tuple(properties()) == GENERIC
+    assert sorted(properties()) == list(GENERIC)

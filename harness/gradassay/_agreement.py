@@ -27,7 +27,8 @@ def agree(a: Units, b: Units, names: tuple[str, str]) -> dict[str, Any]:
     shared = [tensor for tensor in a if tensor in b and a[tensor].shape == b[tensor].shape and a[tensor].size]
     if not shared:
         return {"outcome": "not applicable", "reason": "nothing that both have answered has elements to compare"}
-    difference = {tensor: (a[tensor] - b[tensor]) / np.sqrt(2.0) for tensor in shared}
+    with np.errstate(invalid="ignore"):  # infinity less infinity, where both leak
+        difference = {tensor: (a[tensor] - b[tensor]) / np.sqrt(2.0) for tensor in shared}
     for tensor in shared:  # both leak into an exact zero, or both are not finite: each failed on its own
         difference[tensor] = np.where(np.isfinite(difference[tensor]), np.abs(difference[tensor]), np.inf)
     flat = np.concatenate([difference[tensor].ravel() for tensor in shared])

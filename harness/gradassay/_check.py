@@ -18,7 +18,7 @@ from gradassay._given import SUITE, Known, case_of, refuse_names, to_arrays
 from gradassay._plan import Job, Plan, Question
 from gradassay._process import Local
 from gradassay._record import Header, Record, Verdict
-from gradassay._run import _Run
+from gradassay._runner import Run
 from gradassay._spec import Array, Spec, Tensors
 from gradassay._target import DTYPES, Target, numpy_dtype
 from gradassay._ties import TiedOracle
@@ -232,7 +232,7 @@ def _run(case: Case, adopted: Adopted, names: Sequence[str]) -> tuple[Record, ..
         (target,),
         {target.backend: (Job(target, offer, mode, (question,)),)},
     )
-    run = _Run(plan, TiedOracle(), None, frozenset(), ())
+    run = Run(plan, TiedOracle(), None, frozenset(), ())
     with Local(_Live(adopted, offer)) as session:
         run.all({target.backend: session}, _Here())
     return tuple(_unreplayed(record) for record in run.records)

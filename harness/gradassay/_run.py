@@ -1,43 +1,27 @@
-"""A run: every question of the plan asked, judged and written down as it comes."""
+"""`verify`: what was named is looked up, a run is laid out, and run."""
 
 from __future__ import annotations
 
-import platform
-import subprocess
-import sys
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from gradassay import _limits, _plugins
-from gradassay._agreement import Units, agree
+from gradassay import _plugins
 from gradassay._backend import Backend, Model, Offer, Unsupported
 from gradassay._cache import Cache
-from gradassay._case import Case
-from gradassay._judge import judge, noise_units
 from gradassay._oracle import Oracle
-from gradassay._plan import AGREEMENT, Job, Plan, Question, plan
+from gradassay._plan import plan
 from gradassay._process import Local, open_session
-from gradassay._property import Finding, Property
-from gradassay._record import Footer, Header, Record, Seconds, Verdict
-from gradassay._session import BackendError, Session
+from gradassay._record import Record
+from gradassay._runner import OnRecord, Run
+from gradassay._session import Session
 from gradassay._spec import Spec, Tensors
-from gradassay._subject import DidNotRunError, Subject
 from gradassay._target import Target, parse_targets
 
 DEADLINE = 300.0  # seconds for one request: compiling included
 JOBS = 2
-COMPARED = ("values", "gradients")  # properties whose answers are set beside those of other targets
-
-OnRecord = Callable[[Record], None]
 
 
 def verify(
@@ -81,7 +65,7 @@ def verify(
     typed = frozenset(part for text in targets for part in text.split("/")[1:])
     laid = plan(chosen, known, models, suites=suites, cases=cases, properties=properties, sweep=sweep, typed=typed)
     store = cache if isinstance(cache, Cache) else Cache() if cache else _in_memory()
-    run = _Run(laid, Oracle(store), on_record, typed, (*broken, *broken_specs))
+    run = Run(laid, Oracle(store), on_record, typed, (*broken, *broken_specs))
     with ExitStack() as stack:
         sessions: dict[str, Session] = {}
         for name in laid.jobs:
@@ -148,269 +132,3 @@ def _specs(names: Sequence[str]) -> tuple[dict[str, Spec[Any, Any]], list[str]]:
         return {name: _plugins.find("spec", name).load() for name in names}, []
     loaded, broken = _plugins.load_all(_plugins.specs().values())
     return loaded, [one.message for one in broken]
-
-
-@dataclass
-class _Tally:
-    """Seconds of one thread."""
-
-    framework: float = 0.0
-    busy: float = 0.0
-
-
-@dataclass
-class _Run:
-    plan: Plan
-    oracle: Oracle
-    on_record: OnRecord | None
-    typed: frozenset[str]  # parts of targets as typed: a device that is named must be there
-    broken: tuple[str, ...]  # plugins that cannot be used, in words
-    records: list[Record] = field(default_factory=list)
-    tally: _Tally = field(default_factory=_Tally)
-    units: dict[tuple[str, str], dict[str, Units]] = field(default_factory=dict)  # (case, dtype) -> target -> z
-    absent: set[str] = field(default_factory=set)  # targets whose device is not here
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    stop: threading.Event = field(default_factory=threading.Event)
-    started: float = field(default_factory=time.perf_counter)
-
-    def all(self, sessions: Mapping[str, Session], pool: Executor) -> None:
-        names = list(sessions)
-        greetings = dict(zip(names, pool.map(self._greet, sessions.values()), strict=True))
-        self._take(self._header(greetings))
-        for done in [pool.submit(self._backend, name, sessions[name], greetings[name]) for name in names]:
-            done.result()
-        self._take(self._footer())
-
-    @contextmanager
-    def stopping(self, sessions: Mapping[str, Session]) -> Iterator[None]:
-        """On the way out by an exception (Ctrl-C), let no thread begin another question."""
-        try:
-            yield
-        except BaseException:
-            self.stop.set()
-            for session in sessions.values():
-                session.close()
-            raise
-
-    def _take(self, *records: Record) -> None:
-        with self.lock:
-            for record in records:
-                self.records.append(record)
-                if self.on_record is not None:
-                    self.on_record(record)
-
-    # --- one backend
-
-    def _greet(self, session: Session) -> dict[str, Any] | BackendError:
-        start = time.perf_counter()
-        try:
-            return session.hello()
-        except BackendError as error:
-            return error
-        finally:
-            self._spent(time.perf_counter() - start, time.perf_counter() - start)
-
-    def _spent(self, framework: float, busy: float) -> None:
-        with self.lock:
-            self.tally.framework += framework
-            self.tally.busy += busy
-
-    def _backend(self, name: str, session: Session, greeting: dict[str, Any] | BackendError) -> None:
-        start = time.perf_counter()
-        for job in self.plan.jobs[name]:
-            if isinstance(greeting, BackendError):
-                self._take(self._verdict(job, outcome="errored", reason=_first_lines(greeting)))
-            elif job.target.device not in greeting["devices"]:
-                self._no_device(job, greeting["devices"])
-            else:
-                for question in job.questions:
-                    if self.stop.is_set():
-                        return
-                    self._ask(job, question, session)
-        self._spent(0.0, time.perf_counter() - start)
-
-    def _no_device(self, job: Job, devices: Sequence[str]) -> None:
-        reason = f"device {job.target.device} is not here; there is {', '.join(devices)}"
-        named = job.target.device in self.typed
-        self.absent.add(str(job.target))
-        self._take(self._verdict(job, outcome="errored" if named else "skipped", reason=reason))
-
-    def _ask(self, job: Job, question: Question, session: Session) -> None:
-        target, template = job.target, question.template
-        features = question.spec.features(template.config, template.call)
-
-        def refusal(operator: str) -> str | None:
-            return job.offer.refusal(operator, target.mode, target.dtype, features)
-
-        able = frozenset(operator for operator in job.offer.operators if refusal(operator) is None)
-        if refused := refusal("forward"):
-            self._take(
-                *(self._verdict(job, question, p, outcome="skipped", reason=refused) for p in question.properties)
-            )
-            return
-        case = question.case(target.dtype)
-        subject = Subject(session, case, target, able, job.mode)
-        units: dict[str, Any] = {}
-        for property_ in question.properties:
-            if self.stop.is_set():
-                return
-            lacking = [reason for need in sorted(property_.needs) if (reason := refusal(need))]
-            if lacking:
-                self._take(self._verdict(job, question, property_, outcome="skipped", reason=lacking[0]))
-            else:
-                self._take(*self._answers(job, question, property_, case, subject, units))
-        try:
-            subject.close()
-        except BackendError as error:
-            self._take(self._verdict(job, question, outcome="errored", reason=f"unloading: {_first_lines(error)}"))
-        self._spent(subject.seconds, 0.0)
-        if AGREEMENT in self.plan.properties:
-            self._compare(job, question, units)
-
-    def _answers(
-        self, job: Job, question: Question, property_: Property, case: Case, subject: Subject, units: dict[str, Any]
-    ) -> list[Verdict]:
-        """Ask one property, and judge all that it finds."""
-        before = subject.seconds
-        try:
-            findings = list(property_.check(subject, case, self.oracle))
-        except BackendError as error:
-            outcome = "skipped" if error.kind == "unsupported" else "errored"
-            return [self._verdict(job, question, property_, outcome=outcome, reason=_first_lines(error))]
-        except DidNotRunError as error:
-            return [self._verdict(job, question, property_, outcome="errored", reason=str(error))]
-        except ArithmeticError as error:
-            reason = f"there is no certified reference: {error}"
-            return [self._verdict(job, question, property_, outcome="errored", reason=reason)]
-        ran = next(reversed(subject.asked.values())).ran if subject.asked else {}
-        judged = [(finding, judge(finding)) for finding in findings]
-        right = tuple(finding.tensor for finding, found in judged if found["outcome"] == "passed")
-        if property_.name in COMPARED:
-            units |= _units(property_.name, judged)
-        return [
-            self._verdict(
-                job,
-                question,
-                property_,
-                tensor=finding.tensor,
-                still_right=right if found["outcome"] == "failed" else (),
-                ran=ran,
-                seconds=subject.seconds - before if i == 0 else 0.0,
-                **found,
-            )
-            for i, (finding, found) in enumerate(judged)
-        ]
-
-    def _compare(self, job: Job, question: Question, units: dict[str, Any]) -> None:
-        """Set what this target answered beside what others of its dtype did."""
-        if not units:
-            return
-        name = str(job.target)
-        with self.lock:
-            others = self.units.setdefault((_case_id(question), job.target.dtype), {})
-            pairs = list(others.items())
-            others[name] = units
-        self._take(
-            *(
-                self._verdict(
-                    job, question, property_name=AGREEMENT, against=other, **agree(units, theirs, (name, other))
-                )
-                for other, theirs in pairs
-            )
-        )
-
-    # --- records
-
-    def _verdict(
-        self,
-        job: Job,
-        question: Question | None = None,
-        property_: Property | None = None,
-        *,
-        tensor: str = "",
-        property_name: str = "",
-        **fields: Any,
-    ) -> Verdict:
-        name = property_.name if property_ else property_name
-        where = [f"--spec {job.offer.spec}"]
-        if question:
-            where += [f"--suite {question.suite}", f"--case {question.template.name}"]
-        if property_:
-            where.append(f"--property {name}")
-        asked = " ".join([str(job.target), *([fields["against"]] if "against" in fields else [])])
-        return Verdict(
-            target=str(job.target),
-            spec=job.offer.spec,
-            suite=question.suite if question else "",
-            case=question.template.name if question else "",
-            property=name,
-            tensor=tensor,
-            replay=f"gradassay verify {asked} {' '.join(where)}",
-            **fields,
-        )
-
-    def _header(self, greetings: Mapping[str, dict[str, Any] | BackendError]) -> Header:
-        versions = {n: dict(g["versions"]) for n, g in greetings.items() if not isinstance(g, BackendError)}
-        return Header(
-            started=datetime.now(UTC).isoformat(timespec="seconds"),
-            suites=self.plan.suites,
-            specs={name: spec.version for name, spec in self.plan.specs.items()},
-            limits=_limits.VERSION,
-            targets=tuple(map(str, self.plan.targets)),
-            properties=self.plan.properties,
-            versions=versions,
-            machine={
-                "system": platform.platform(),
-                "processor": platform.machine(),
-                "python": platform.python_version(),
-                "numpy": np.__version__,
-            },
-            commit=_commit(),
-            command=" ".join(["gradassay", *sys.argv[1:]]),
-            planned=self.plan.planned,
-        )
-
-    def _footer(self) -> Footer:
-        verdicts = [record for record in self.records if isinstance(record, Verdict)]
-        wrong = []
-        if "gradients" in self.plan.properties:
-            reached = {v.target for v in verdicts if v.property == "gradients" and v.outcome in ("passed", "failed")}
-            lost = [str(t) for t in self.plan.targets if str(t) not in reached and str(t) not in self.absent]
-            wrong = [f"{target} reached no verdict on gradients" for target in lost]
-        truth, noise = self.oracle.seconds["truth"], self.oracle.seconds["noise"]
-        harness = max(self.tally.busy - self.tally.framework - truth - noise, 0.0)
-        return Footer(
-            complete=True,
-            finished=datetime.now(UTC).isoformat(timespec="seconds"),
-            elapsed=time.perf_counter() - self.started,
-            seconds=Seconds(framework=self.tally.framework, truth=truth, noise=noise, harness=harness),
-            counts=dict(sorted(Counter(str(v.outcome) for v in verdicts).items())),
-            wrong=(*self.broken, *wrong),
-        )
-
-
-def _case_id(question: Question) -> str:
-    return f"{question.spec.name}/{question.suite}/{question.template.name}"
-
-
-def _units(property_name: str, judged: Sequence[tuple[Finding, dict[str, Any]]]) -> dict[str, Any]:
-    """Noise units of every tensor that has a verdict, by what it is: a gradient is told from an output."""
-    prefix = "d " if property_name == "gradients" else ""
-    return {
-        prefix + finding.tensor: noise_units(finding.got, finding.reference).astype(np.float32)
-        for finding, found in judged
-        if finding.got is not None and finding.reference is not None and found["outcome"] in ("passed", "failed")
-    }
-
-
-def _first_lines(error: BackendError) -> str:
-    return f"{error.kind}: {error}" if error.kind != "unsupported" else str(error)
-
-
-def _commit() -> str:
-    """The commit of the folder that the run was started in; empty outside a repository or without git."""
-    try:
-        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return found.stdout.strip() if found.returncode == 0 else ""

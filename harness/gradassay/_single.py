@@ -15,7 +15,7 @@ from gradassay._plan import Job, Plan, Question
 from gradassay._plugins import unknown
 from gradassay._process import Local
 from gradassay._record import Verdict
-from gradassay._run import _Run
+from gradassay._runner import Run
 from gradassay._spec import CaseTemplate, Spec
 from gradassay._target import Target
 from gradassay.properties import properties as generic
@@ -57,7 +57,7 @@ def verify_case(
     job = Job(target, offer, offer.modes[0], (question,))
     names = tuple(property_.name for property_ in asked)
     plan = Plan({spec.name: spec}, (SUITE,), names, (target,), {backend.name: (job,)})
-    run = _Run(plan, oracle or in_memory(), None, frozenset(), ())
+    run = Run(plan, oracle or in_memory(), None, frozenset(), ())
     with Local(backend) as session:
         run._ask(job, question, session)
     found = (record for record in run.records if isinstance(record, Verdict))

@@ -16,7 +16,8 @@ from gradassay._oracle import Oracle
 from gradassay._plan import AGREEMENT, Job, Plan, Question, plan
 from gradassay._process import Local, open_session
 from gradassay._record import Verdict
-from gradassay._run import DEADLINE, _Run
+from gradassay._run import DEADLINE
+from gradassay._runner import Run
 from gradassay._session import BackendError, Session
 from gradassay._target import Target, parse_targets
 
@@ -108,7 +109,7 @@ class _Bench:
         asked = tuple(name for name in item.plan.properties if name != AGREEMENT)  # this is about one target
         alone = replace(item.job, questions=(item.question,))
         one = replace(item.plan, properties=asked, targets=(target,), jobs={target.backend: (alone,)})
-        run = _Run(one, self._oracle, None, frozenset(), ())
+        run = Run(one, self._oracle, None, frozenset(), ())
         run._backend(target.backend, session, greeting)
         found = [record for record in run.records if isinstance(record, Verdict)]
         # No command finds a backend that is an object.

@@ -40,6 +40,9 @@ def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
     references = between(first.outputs, scales, "") | between(first.gradients, scales, "d ")
     outputs = tuple(n for n in case.outputs if n in references)
     pulled = tuple(n for n in case.differentiable if f"d {n}" in references)
+    for name in (*case.outputs, *case.differentiable):
+        if name not in outputs + pulled:
+            yield Finding(name, fault="the first answer has no array of its shape, so that there is nothing to repeat")
     yield from compare(second.outputs, references, outputs, case)
     yield from compare(second.gradients, references, pulled, case, prefix="d ")
 

@@ -91,6 +91,4 @@ def _conclusion(summary: Summary) -> str:
     said = [f"{' and '.join(bad)} of {count(reached, 'verdict')}"] if bad else []
     names = dict.fromkeys(f"{v.property} of {printable(v.tensor)}" for v in summary.verdicts if v.outcome == "failed")
     said += [some(list(names), 4)] if names else []
-    return (
-        "; ".join(["WRONG: " + said[0], *said[1:], *unseen]) if bad else f"NOT VERIFIED: {'; '.join(summary.wrong)}"
-    )
+    return "; ".join(["WRONG: " + said[0], *said[1:], *unseen]) if bad else f"NOT VERIFIED: {'; '.join(summary.wrong)}"
