@@ -314,7 +314,9 @@ def test_functions_of_balls_enclose_those_of_floats(name: str) -> None:
     assert np.all(exact.radius <= 2.0**-95 * np.abs(exact.high))
 
 
-@pytest.mark.parametrize("lanes", [((1, 1), (1, 1)), ((1, 5), (1, 1)), ((1, 1), (1, 5)), ((1, 5), (1, 5)), ((3, 1), (3, 5))])
+@pytest.mark.parametrize(
+    "lanes", [((1, 1), (1, 1)), ((1, 5), (1, 1)), ((1, 1), (1, 5)), ((1, 5), (1, 5)), ((3, 1), (3, 5))]
+)
 def test_products_of_balls_are_those_of_floats_in_every_lane(lanes: tuple[tuple[int, int], tuple[int, int]]) -> None:
     draw = rng()
     a, b = draw.integers(-9, 9, size=(*lanes[0], 2, 3)), draw.integers(-9, 9, size=(*lanes[1], 3, 4))

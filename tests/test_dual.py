@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ def richardson(function: Callable[[float], Any], step: float = 2.0**-5, rows: in
     """Central differences at halved steps, extrapolated: an error of the order step^(2 rows)."""
     table = [(function(h) - function(-h)) / (2 * h) for h in (step / 2**k for k in range(rows))]
     for order in range(1, rows):
-        table = [(4**order * b - a) / (4**order - 1) for a, b in zip(table, table[1:], strict=False)]
+        table = [(4**order * b - a) / (4**order - 1) for a, b in pairwise(table)]
     return table[0]
 
 

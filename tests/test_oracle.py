@@ -50,7 +50,7 @@ def toy(equations: Any) -> Spec[Any, Any]:
         draw=lambda config, call, regime, words: {"x": words.uniform((config.size,))},
         features=lambda config, call: frozenset(),
         regimes=("unit",),
-        suites=lambda: {},
+        suites=dict,
         call_of=lambda config, tensors: Once(),
         vary=lambda config, call: call,
     )
@@ -225,7 +225,9 @@ def test_jacobians_of_other_outputs_have_other_keys() -> None:
     assert len(keys) == 4
 
 
-@pytest.mark.parametrize("module", ["_arithmetic", "_ball", "_dual", "_evaluate", "_limits", "_noise", "_tape", "_words"])
+@pytest.mark.parametrize(
+    "module", ["_arithmetic", "_ball", "_dual", "_evaluate", "_limits", "_noise", "_tape", "_words"]
+)
 def test_the_source_of_whatever_makes_an_answer_is_in_the_key(module: str) -> None:
     assert importlib.import_module(f"gradassay.{module}") in _oracle.MADE_BY
 
@@ -405,8 +407,10 @@ def test_the_radius_is_held_against_each_element_not_against_the_tensor(monkeypa
 
 @pytest.mark.parametrize(("iterations", "bits"), [(0, 24), (12, 48)])
 def test_one_wide_element_is_enough_to_go_on(iterations: int, bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Balls widen by 2.5 in each step of h <- 2.5 h (1 - h), which halves real errors. On the tensor's scale that
-    does not matter, since the element is 2^-30 of it; on its own scale it does."""
+    """Balls widen by 2.5 in each step of h <- 2.5 h (1 - h), which halves real errors.
+
+    On the tensor's scale that does not matter, since the element is 2^-30 of it; on its own scale it does.
+    """
     monkeypatch.setattr(_oracle, "FIRST_BITS", 24)
 
     def equations(ops: Any, config: Any, call: Any, tensors: Any) -> Any:

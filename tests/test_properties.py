@@ -222,7 +222,10 @@ def test_gradients(name: str, dtype: str, ask: Callable[..., list[Verdict]]) -> 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda g: g | {"x": None}, "got None: 'no gradient', which is not zero; should be an array of shape (2, 5, 3)"),
+        (
+            lambda g: g | {"x": None},
+            "got None: 'no gradient', which is not zero; should be an array of shape (2, 5, 3)",
+        ),
         (lambda g: {n: g[n] for n in g if n != "x"}, "got nothing; should be an array of shape (2, 5, 3)"),
         (lambda g: g | {"x": g["x"][:1]}, "got shape (1, 5, 3); should be (2, 5, 3)"),
         (put("x", (1, 4, 2), np.nan), "1 of 30 elements are not finite"),
@@ -268,7 +271,9 @@ def test_adjoint_of_both_wrong_alike_passes(ask: Callable[..., list[Verdict]]) -
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_adjoint_of_what_is_not_finite(bad: float, ask: Callable[..., list[Verdict]]) -> None:
-    assert "1 of 1 elements" in wrong_ones(ask("adjoint", gradients_with(put("x", (0, 0, 0), bad)), "float64"))["<v, J u>"]
+    assert (
+        "1 of 1 elements" in wrong_ones(ask("adjoint", gradients_with(put("x", (0, 0, 0), bad)), "float64"))["<v, J u>"]
+    )
     assert "not finite" in wrong_ones(ask("adjoint", scaled("jvp", bad, 1), "float64"))["<v, J u>"]
 
 

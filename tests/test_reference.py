@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -196,7 +197,7 @@ def test_enclosures_of_more_bits_lie_within_those_of_fewer(template: CaseTemplat
         with ball.precision():
             found.append(evaluate(ball, case, query))
     with FLINT, ctx.workprec(1000):
-        for coarse, fine in zip(found, found[1:], strict=False):
+        for coarse, fine in pairwise(found):
             for name in coarse:
                 for a, b in zip(coarse[name].ravel().tolist(), fine[name].ravel().tolist(), strict=True):
                     assert a.overlaps(b) and b.rad() <= a.rad(), name

@@ -31,7 +31,9 @@ def check(rule: Rule, numbers: Any, absolute: float = 0.0) -> None:
         operand = leaves[k].shape
         rows = np.broadcast_to(cotangents, (1, size, *operand))[0].astype(np.float64)
         got = rows.reshape(exact.shape)
-        assert np.array_equal(got == 0, exact == 0), f"rule '{rule.name}', operand {k}: other zeros than by complex step"
+        assert np.array_equal(got == 0, exact == 0), (
+            f"rule '{rule.name}', operand {k}: other zeros than by complex step"
+        )
         wrong = np.argwhere(~np.isclose(got, exact, rtol=1e-12, atol=absolute))
         assert not len(wrong), (
             f"rule '{rule.name}', operand {k}: the derivative at {wrong[0].tolist()} is {got[tuple(wrong[0])]}; "

@@ -31,7 +31,7 @@ def agree(a: Units, b: Units, names: tuple[str, str]) -> dict[str, Any]:
         difference = {tensor: (a[tensor] - b[tensor]) / np.sqrt(2.0) for tensor in shared}
     for tensor in shared:  # both leak into an exact zero, or both are not finite: each failed on its own
         difference[tensor] = np.where(np.isfinite(difference[tensor]), np.abs(difference[tensor]), np.inf)
-    flat = np.concatenate([difference[tensor].ravel() for tensor in shared])
+    flat = np.concatenate([difference[tensor].ravel() for tensor in shared], dtype=np.float64)
     n, largest = flat.size, float(flat.max())
     rms = float(np.sqrt(np.mean(np.square(flat)))) if np.isfinite(largest) else None
     limit, limit_rms = max_limit(n), RMS_LIMIT if n >= RMS_FROM else None

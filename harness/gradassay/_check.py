@@ -78,6 +78,9 @@ def check(
 ) -> Verdicts:
     """Check a live layer against the certified reference, in this process and this thread.
 
+    The exact answer takes seconds for 8 rows of 32 steps, 64 features and 128 units, and in proportion; asked again, it
+    is in the cache.
+
     Args:
         layer: a layer of an installed backend's framework, such as a `torch.nn.LSTM` or a Keras LSTM, with its own
             weights; or a JAX function `f(parameters, inputs) -> outputs` of dicts by canonical names.

@@ -32,6 +32,7 @@ class _Item:
     job: Job
     question: Question
     asked: str  # the property's name
+    typed: frozenset[str]  # the parts of the target that were typed: a device that is named must be there
 
     @property
     def id(self) -> str:
@@ -76,9 +77,10 @@ def _items(target: str | Backend, suite: str, properties: Sequence[str] | None) 
     targets = parse_targets([typed], {backend.name: backend.offers})
     offered = {offer.spec for offer in backend.offers}
     specs = {name: spec.load() for name, spec in _plugins.specs().items() if name in offered}
-    laid = plan(targets, {backend.name: backend}, specs, suites=[suite], properties=properties or ())
+    parts = frozenset(typed.split("/")[1:])
+    laid = plan(targets, {backend.name: backend}, specs, suites=[suite], properties=properties or (), typed=parts)
     return [
-        _Item(backend, backend is target, laid, job, question, property_.name)
+        _Item(backend, backend is target, laid, job, question, property_.name, parts)
         for job in laid.jobs[backend.name]
         for question in job.questions
         for property_ in question.properties

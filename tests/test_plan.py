@@ -1,0 +1,198 @@
+"""What will be asked: selections, their errors, the pool of compiled modes, and sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from gradassay._backend import Gap, Mode, Offer
+from gradassay._errors import UsageError
+from gradassay._plan import AGREEMENT, ON_REQUEST, Plan, plan
+from gradassay._property import Finding, Property
+from gradassay._target import DTYPES, Target, parse_targets
+from gradassay.properties import properties
+from gradassay_lstm import LSTM, spec
+from gradassay_lstm._features import FEATURES
+from gradassay_mse import spec as mse
+
+EVERYTHING = frozenset({"forward", "vjp", "jvp", "jacobian", "hvp"})
+MODES = (Mode("eager"), Mode("compile", {"graphs": "1"}, compiled=True), Mode("slow", compiled=True, sweep=True))
+
+
+@dataclass(frozen=True)
+class Offering:
+    """A backend that is never run: nothing but offers."""
+
+    name: str
+    offers: tuple[Offer, ...]
+
+
+def offer(model: str = "lstm", **changes: Any) -> Offer:
+    return replace(Offer(model, FEATURES, MODES, DTYPES, ("cpu",), EVERYTHING), **changes)
+
+
+def laid(
+    typed: tuple[str, ...] = (), offers: tuple[Offer, ...] | None = None, specs: Any = None, **options: Any
+) -> Plan:
+    backend = Offering("toy", (offer(), offer("mse")) if offers is None else offers)
+    targets = parse_targets(typed, {"toy": backend.offers}, sweep=options.get("sweep", False))
+    known: Mapping[str, Any] = {"lstm": spec, "mse": mse} if specs is None else specs
+    return plan(targets, {"toy": backend}, known, **options)  # type: ignore[dict-item]
+
+
+def asked(found: Plan, target: str) -> dict[str, list[str]]:
+    """Return the names of the cases of each spec that a target is asked about."""
+    jobs = [job for job in found.jobs["toy"] if str(job.target) == target]
+    return {job.offer.spec: [question.template.name for question in job.questions] for job in jobs}
+
+
+def test_everything_by_default() -> None:
+    found = laid(("toy/eager/float32",))
+    assert set(found.suites) == {s for table in (spec.suites(), mse.suites()) for s in table} - ON_REQUEST
+    assert found.properties == (*properties(), *(p.name for p in spec.properties), AGREEMENT)
+    cases = asked(found, "toy/eager/cpu/float32")
+    for model in (spec, mse):
+        wanted = [t.name for s, templates in model.suites().items() if s not in ON_REQUEST for t in templates]
+        assert cases[model.name] == wanted
+
+
+def test_one_suite_one_case_some_properties() -> None:
+    found = laid(
+        ("toy/eager/float32",), suites=["smoke"], cases=["plain"], properties=["gradients", "values", "gradients"]
+    )
+    assert (found.suites, found.properties) == (("smoke",), ("gradients", "values"))
+    assert asked(found, "toy/eager/cpu/float32") == {"lstm": ["plain"], "mse": ["plain"]}
+    assert found.planned == {"toy/eager/cpu/float32": 4}
+
+
+def test_a_property_is_planned_where_it_applies() -> None:
+    found = laid(("toy/eager/float32",), suites=["smoke"], properties=["jacobian"])
+    assert asked(found, "toy/eager/cpu/float32")["lstm"] == ["one", "plain", "ragged"]
+
+
+def test_questions_draw_their_data_in_the_dtype_asked_for() -> None:
+    found = laid(("toy/eager/float32",), suites=["smoke"], cases=["plain"], specs={"lstm": spec})
+    question = found.jobs["toy"][0].questions[0]
+    assert question.case("bfloat16").tensors["x"].dtype.name == "bfloat16" and question.case("float32").id == (
+        "lstm/smoke/plain"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"suites": ["smok"]}, r"there is no suite `smok`: there are .*smoke.*; did you mean `smoke`\?"),
+        ({"suites": ["smoke"], "cases": ["plane"]}, r"there is no case `plane`: .*; did you mean `plain`\?"),
+        ({"cases": ["nowhere"]}, "there is no case `nowhere`: there are "),
+        ({"suites": ["questions"], "cases": ["no-bias"]}, "there is no case `no-bias`"),
+        ({"properties": ["gradient"]}, r"there is no property `gradient`: .*; did you mean `gradients`"),
+        (
+            {"suites": ["smoke"], "cases": ["no-bias"], "properties": ["jacobian"]},
+            "nothing to verify: no target offers a spec with a case and a property of this selection",
+        ),
+        ({"specs": {}}, "nothing to verify"),
+    ],
+)
+def test_a_selection_that_cannot_be_says_what_could(options: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        laid(**options)
+
+
+def test_a_spec_that_no_target_offers_is_nothing_to_verify() -> None:
+    with pytest.raises(UsageError, match="nothing to verify"):
+        laid(offers=(offer("lstm"),), specs={"mse": mse})
+
+
+def test_agreement_alone_needs_properties_to_compare() -> None:
+    """It is asked of pairs, and has no questions of its own."""
+    with pytest.raises(UsageError, match="nothing to verify"):
+        laid(properties=[AGREEMENT])
+
+
+def test_a_dtype_or_mode_that_one_offer_lacks_is_not_asked_of_it() -> None:
+    offers = (offer(), offer("mse", dtypes=("float64",), modes=MODES[:1]))
+    found = laid(offers=offers, suites=["smoke"])
+    assert set(asked(found, "toy/eager/cpu/float64")) == {"lstm", "mse"}
+    assert set(asked(found, "toy/eager/cpu/float32")) == {"lstm"}
+    assert set(asked(found, "toy/compile/cpu/float64")) == {"lstm"}
+
+
+# --- compiled modes
+
+
+def pool() -> list[str]:
+    return [t.name for s, ts in spec.suites().items() if s not in ON_REQUEST for t in ts if t.pool]
+
+
+def test_a_compiled_mode_gets_one_case_of_the_pool_for_each_dtype() -> None:
+    found = laid(specs={"lstm": spec})
+    chosen = [asked(found, f"toy/compile/cpu/{dtype}")["lstm"] for dtype in DTYPES]
+    assert all(len(cases) == 1 and cases[0] in pool() for cases in chosen)
+    assert len({cases[0] for cases in chosen}) == min(len(pool()), len(DTYPES))  # another shape for each dtype
+    shapes = {(t.config, t.call) for ts in spec.suites().values() for t in ts if t.pool}
+    assert len(shapes) <= 3  # compilation must not eat the run
+
+
+def test_the_pool_is_of_cases_that_the_offer_can_do() -> None:
+    plain = offer(features=frozenset())
+    found = laid(offers=(plain,), specs={"lstm": spec})
+    for dtype in DTYPES:
+        (name,) = asked(found, f"toy/compile/cpu/{dtype}")["lstm"]
+        (template,) = {repr(t): t for ts in spec.suites().values() for t in ts if t.name == name and t.pool}.values()
+        assert not spec.features(template.config, template.call)
+
+
+def test_a_gap_of_a_mode_narrows_its_pool() -> None:
+    gap = Gap("graphs break", modes=frozenset({"compile"}), features=frozenset({"ragged", "layers"}))
+    found = laid(offers=(offer(gaps=(gap,)),), specs={"lstm": spec})
+    cases = {asked(found, f"toy/compile/cpu/{dtype}")["lstm"][0] for dtype in DTYPES}
+    templates = [t for ts in spec.suites().values() for t in ts if t.name in cases and t.pool]
+    assert not [t for t in templates if spec.features(t.config, t.call) & gap.features]
+
+
+def test_without_a_pool_a_compiled_mode_is_asked_nothing() -> None:
+    gap = Gap("graphs break", modes=frozenset({"compile"}))
+    found = laid(offers=(offer(gaps=(gap,)),), specs={"lstm": spec})
+    assert asked(found, "toy/compile/cpu/float32") == {"lstm": []}
+    assert asked(found, "toy/eager/cpu/float32")["lstm"] and found.planned["toy/compile/cpu/float32"] == 0
+
+
+@pytest.mark.parametrize("options", [{"sweep": True}, {"cases": ["no-bias"]}])
+def test_a_sweep_or_a_named_case_is_asked_of_compiled_modes_too(options: Any) -> None:
+    found = laid(suites=["smoke"], specs={"lstm": spec}, **options)
+    eager, compiled = (asked(found, f"toy/{mode}/cpu/float32")["lstm"] for mode in ("eager", "compile"))
+    assert eager == compiled and eager
+
+
+def test_modes_for_sweeps_are_planned_in_sweeps_alone() -> None:
+    assert not [t for t in laid(suites=["smoke"]).targets if t.mode == "slow"]
+    assert [t for t in laid(suites=["smoke"], sweep=True).targets if t.mode == "slow"]
+    assert Target("toy", "slow", "cpu", "float32") in laid(("toy/slow",), suites=["smoke"]).targets
+
+
+# --- a spec's own
+
+
+def test_the_properties_of_a_spec_are_asked_of_its_cases_alone() -> None:
+    own = Property("own", "It holds.", "1 = 1", frozenset(), lambda *_: iter([Finding("all")]))
+    narrow = replace(own, name="narrow", applies=lambda case: case.config == LSTM(1, 1))
+    found = laid(
+        ("toy/eager/float32",),
+        suites=["smoke"],
+        properties=["own", "narrow"],
+        specs={"lstm": replace(spec, properties=(own, narrow)), "mse": mse},
+    )
+    (job,) = [job for job in found.jobs["toy"] if job.questions]
+    names = {question.template.name: [p.name for p in question.properties] for question in job.questions}
+    assert job.offer.spec == "lstm" and names["one"] == ["own", "narrow"] and names["plain"] == ["own"]
+
+
+def test_suites_on_request_are_planned_when_they_are_named() -> None:
+    template = spec.suites()["smoke"][0]
+    own = replace(spec, suites=lambda: {"smoke": (template,), "calibration": (replace(template, name="ladder"),)})
+    assert laid(specs={"lstm": own}).suites == ("smoke",)
+    named = laid(("toy/eager/float32",), specs={"lstm": own}, suites=["calibration"])
+    assert asked(named, "toy/eager/cpu/float32") == {"lstm": ["ladder"]}
