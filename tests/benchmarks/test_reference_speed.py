@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gradassay_lstm import LSTM, Call, spec
 
 from gradassay._arithmetic import Float64, Noisy, Rounded
 from gradassay._ball import Ball
@@ -15,6 +14,7 @@ from gradassay._case import Case, build
 from gradassay._evaluate import Query, evaluate
 from gradassay._spec import CaseTemplate
 from gradassay._words import Words
+from gradassay_lstm import LSTM, Call, spec
 
 Benchmark = Callable[..., Any]
 
@@ -37,7 +37,7 @@ def test_noise_of_32_samples(benchmark: Benchmark, case: Case) -> None:
     def noisy() -> Any:
         return evaluate(Noisy(2.0**-24, 2.0**-24, 0.0, 2.0**-126, Words(1)), case, _gradient(case))
 
-    assert benchmark(noisy)["d x"].shape[0] == 32  # noqa: PLR2004  # samples
+    assert benchmark(noisy)["d x"].shape[0] == 32  # samples
 
 
 def test_rounded_to_float32(benchmark: Benchmark, case: Case) -> None:
