@@ -324,6 +324,24 @@ def test_repeat_when_the_second_answer_differs(ask: Callable[..., list[Verdict]]
     assert shapes == [(2, 5, 3), (3, 6, 3), (2, 5, 3)]  # another shape in between
 
 
+@pytest.mark.parametrize(("leaks", "wrong"), [((1e-3, 1e-3), False), ((0.0, 1e-3), True), ((1e-3, 2e-3), True)])
+def test_repeat_of_a_leak_is_about_its_being_the_same(
+    leaks: tuple[float, float], wrong: bool, ask: Callable[..., list[Verdict]]
+) -> None:
+    """Another shape is asked for between the two, which has a row more."""
+    calls = []
+
+    def vjp(model: Any, inputs: Any, *args: Any) -> Any:
+        outputs, gradients = model.vjp(inputs, *args)
+        if inputs["x"].shape[0] == 3:
+            gradients = put("x", (2, 3), leaks[len(calls)])(dict(gradients))
+            calls.append(None)
+        return outputs, gradients
+
+    assert set(wrong_ones(ask("repeat", {"vjp": vjp}, case="ragged"))) == ({"x"} if wrong else set())
+    assert len(calls) == 2
+
+
 def test_repeat_when_the_second_answer_is_none(ask: Callable[..., list[Verdict]]) -> None:
     calls = []
 

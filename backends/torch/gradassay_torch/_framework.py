@@ -61,7 +61,8 @@ def leaves(tensors: Named, names: Collection[str]) -> Iterator[None]:
     try:
         for name in before:
             tensors[name].requires_grad_(name in names)
-        yield
+        with torch.enable_grad():  # a derivative is asked for, whatever the caller's own code is doing
+            yield
     finally:
         for name, required in before.items():
             tensors[name].requires_grad_(required)

@@ -15,17 +15,22 @@ from gradassay._subject import Subject
 
 
 def between(first: Mapping[str, Array | None], scales: Mapping[str, Reference], prefix: str) -> dict[str, Reference]:
-    """References for a second answer: the first, with the noise of a difference of two."""
+    """References for a second answer: the first, with the noise of a difference of two.
+
+    What leaks into an exact zero twice alike is wrong, but the same: it is for others to tell.
+    """
+    tiny = np.finfo(np.float64).tiny
     return {
         prefix + name: replace(
-            scales[prefix + name],
+            scale,
             high=array.astype(np.float64),
             low=np.zeros(array.shape),
             radius=np.zeros(array.shape),
-            sigma=np.sqrt(2.0) * scales[prefix + name].sigma,
+            zero=scale.zero & (array == 0),
+            sigma=np.sqrt(2.0) * np.where(scale.zero, tiny, scale.sigma),
         )
         for name, array in first.items()
-        if array is not None and array.shape == scales[prefix + name].high.shape
+        if array is not None and array.shape == (scale := scales[prefix + name]).high.shape
     }
 
 
