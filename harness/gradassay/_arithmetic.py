@@ -164,7 +164,7 @@ class Rounded(Float64):
     def _to(self, a: A, dtype: np.dtype[Any]) -> A:
         if dtype == np.float64:
             return a
-        with np.errstate(over="ignore"):  # overflow to Inf is what the dtype does
+        with np.errstate(over="ignore", invalid="ignore"):  # overflow to Inf is what the dtype does
             return a.astype(dtype).astype(np.float64)
 
     def _made(self, exact: A) -> A:
@@ -173,6 +173,7 @@ class Rounded(Float64):
     def lift(self, array: npt.ArrayLike) -> A:
         return self._made(super().lift(array))
 
+    @np.errstate(invalid="ignore")  # Inf - Inf is NaN, as in the dtype
     def _reduce(self, terms: A) -> A:
         """Sum over the first axis."""
         terms = self._to(terms, self.accumulation)
@@ -189,6 +190,7 @@ class Rounded(Float64):
             total = self._to(total + term, self.accumulation)
         return self._made(total)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def matmul(self, a: A, b: A) -> A:
         if self.order == "blas":
             wide = np.dtype(np.float64 if self.accumulation == np.float64 else np.float32)

@@ -12,6 +12,7 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
+import flint
 import numpy as np
 import numpy.typing as npt
 
@@ -120,6 +121,8 @@ def question_key(case: Case, query: Query) -> str:
     return key(
         _own_source(),
         source_of(case.spec.equations),
+        case.spec.version,
+        {"numpy": np.__version__, "flint": flint.__version__},
         repr(case.config),
         repr(case.call),
         dict(case.tensors),
@@ -140,7 +143,8 @@ def source_of(function: Callable[..., Any]) -> str:
     The standard library, NumPy and the harness are left out: the harness' own modules are in the key by name.
     """
     line = getattr(getattr(function, "__code__", None), "co_firstlineno", "")
-    seen = {"": f"{getattr(function, '__qualname__', type(function))} {line}"}  # a module may hold several
+    held = [repr(cell.cell_contents) for cell in getattr(function, "__closure__", None) or ()]
+    seen = {"": f"{getattr(function, '__qualname__', type(function))} {line} {held}"}  # a module may hold several
     waiting: list[Any] = [function]
     while waiting:
         module = inspect.getmodule(waiting.pop())

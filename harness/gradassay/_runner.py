@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -164,6 +165,12 @@ class Run:
             return [self._verdict(job, question, property_, outcome="errored", reason=str(error))]
         except ArithmeticError as error:
             reason = f"there is no certified reference: {error}"
+            return [self._verdict(job, question, property_, outcome="errored", reason=reason)]
+        except (
+            Exception
+        ) as error:  # a property or a spec may be a stranger's: what is computed is kept, and this is told
+            line = traceback.extract_tb(error.__traceback__)[-1]
+            reason = f"the property itself raised {type(error).__name__}: {error} ({line.filename}:{line.lineno})"
             return [self._verdict(job, question, property_, outcome="errored", reason=reason)]
         ran = next(reversed(subject.asked.values())).ran if subject.asked else {}
         judged = [(finding, judge(finding)) for finding in findings]

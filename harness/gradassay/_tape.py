@@ -323,6 +323,8 @@ class Tape:
         return Var(self, a.value)
 
     def splice(self, value: Var, gradient: Var) -> Var:
+        if value.shape != gradient.shape:
+            raise ValueError(f"splice of a value of shape {value.shape} and a gradient of shape {gradient.shape}")
         return Var(self, value.value, [(gradient, _to_whole(lambda g: g))])
 
     def mark(self, name: str, a: Var, /, **where: int | str) -> Var:
