@@ -17,13 +17,13 @@ from gradassay._words import Words
 Floats = npt.NDArray[np.float64]
 
 
-def noise(case: Case, query: Query, truth: Mapping[str, Enclosure], name: str) -> dict[str, tuple[Floats, str, float]]:
+def noise(case: Case, query: Query, truth: Mapping[str, Enclosure], seed: str) -> dict[str, tuple[Floats, str, float]]:
     """Return (sigma, blind, simulated roundoff) for each tensor: sigma is the spread of 32 samples about the truth."""
     precision = PRECISIONS[case.dtype]
     found: dict[str, tuple[Floats, str, float]] = {}
     for roundoff in precision.simulate:
         scale = precision.roundoff / roundoff
-        noisy = Noisy(roundoff, roundoff, 0.0, precision.floor / scale, Words(0, name, str(roundoff)), SAMPLES)
+        noisy = Noisy(roundoff, roundoff, 0.0, precision.floor / scale, Words(0, seed, str(roundoff)), SAMPLES)
         with np.errstate(over="ignore", invalid="ignore"):  # noise that overflows is blind, below
             samples = evaluate(noisy, case, query)
         for tensor, exact in truth.items():

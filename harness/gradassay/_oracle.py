@@ -70,19 +70,19 @@ class Oracle:
                 entry = self.cache.get(name)
             if entry is not None:
                 return _unpack(*entry)
-            answer = self._answer(case, query, name)
+            answer = self._answer(case, query, asked_key(case, query))
             with self._lock:
                 self.cache.put(name, *_pack(answer))
             return answer
 
-    def _answer(self, case: Case, query: Query, name: str) -> dict[str, Reference]:
+    def _answer(self, case: Case, query: Query, seed: str) -> dict[str, Reference]:
         start = time.perf_counter()
         truth, bits = self._truth(case, query, FIRST_BITS)
         self._spend("truth", start)
         while True:
             start = time.perf_counter()
             answer = {}
-            scales = noise(case, query, truth, name)
+            scales = noise(case, query, truth, seed)
             beyond = overflow(case, query)
             for tensor, exact in truth.items():
                 sigma, blind, roundoff = scales[tensor]
@@ -117,12 +117,21 @@ class Oracle:
 
 
 def question_key(case: Case, query: Query) -> str:
-    """Everything that decides an answer: sources, configuration, data, question, dtype, samples."""
+    """Everything that decides an answer: sources, versions, samples, and what is asked."""
     return key(
         _own_source(),
         source_of(case.spec.equations),
-        case.spec.version,
         {"numpy": np.__version__, "flint": flint.__version__},
+        {"samples": SAMPLES, "bits": FIRST_BITS},
+        asked_key(case, query),
+    )
+
+
+def asked_key(case: Case, query: Query) -> str:
+    """What is asked, without who answers: it seeds the noise, so that an edit of a comment moves no figure."""
+    return key(
+        case.spec.name,
+        case.spec.version,
         repr(case.config),
         repr(case.call),
         dict(case.tensors),
@@ -132,7 +141,6 @@ def question_key(case: Case, query: Query) -> str:
         dict(query.tangents),
         list(query.wrt),
         query.of,
-        {"samples": SAMPLES, "bits": FIRST_BITS},
     )
 
 
