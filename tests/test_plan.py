@@ -196,3 +196,24 @@ def test_suites_on_request_are_planned_when_they_are_named() -> None:
     assert laid(specs={"lstm": own}).suites == ("smoke",)
     named = laid(("toy/eager/float32",), specs={"lstm": own}, suites=["calibration"])
     assert asked(named, "toy/eager/cpu/float32") == {"lstm": ["ladder"]}
+
+
+def test_a_suite_without_a_case_of_the_pool_still_asks_a_compiled_mode() -> None:
+    for suite in spec.suites():
+        cases = asked(laid(("toy/compile/float32",), suites=[suite]), "toy/compile/cpu/float32")
+        assert len(cases["lstm"]) == 1, suite
+
+
+def test_a_backend_that_only_compiles_is_asked_about_every_option_in_float64() -> None:
+    compiled = (Mode("jit", compiled=True), Mode("other", compiled=True))
+    found = laid(offers=(offer(modes=compiled, devices=("cpu", "cpu:1")),))
+    smoke = [template.name for template in spec.suites()["smoke"]]
+    assert set(smoke) <= set(asked(found, "toy/jit/cpu/float64")["lstm"])
+    for target in ("toy/jit/cpu/float32", "toy/other/cpu/float64", "toy/jit/cpu:1/float64"):
+        assert len(asked(found, target)["lstm"]) == 1
+
+
+def test_an_offer_is_asked_on_its_own_devices_alone() -> None:
+    offers = (offer(devices=("cpu",)), offer(devices=("cuda",), dtypes=("float16",)))
+    found = laid(("toy/eager/cuda/float16",), offers)
+    assert [job.offer.devices for job in found.jobs["toy"]] == [("cuda",)]

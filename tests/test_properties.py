@@ -6,7 +6,9 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,14 +17,18 @@ import pytest
 import gradassay.properties
 from gradassay._backend import Unsupported
 from gradassay._cache import Cache
+from gradassay._case import build
 from gradassay._fault import Fault
+from gradassay._oracle import Oracle, Query
 from gradassay._property import Property
 from gradassay._record import Footer, Verdict, encode
 from gradassay._run import verify
+from gradassay._session import Answer
 from gradassay._simulated import Simulated
+from gradassay._spec import CaseTemplate
 from gradassay._target import DTYPES
 from gradassay.properties import properties
-from gradassay_lstm import spec
+from gradassay_lstm import LSTM, Call, spec
 from gradassay_lstm._features import FEATURES
 from gradassay_mse import spec as mse
 
@@ -554,3 +560,25 @@ def test_two_properties_of_one_name_are_refused(folder: Path) -> None:
 def test_a_property_that_is_imported_by_another_module_is_one(folder: Path) -> None:
     (folder / "put_import.py").write_text("from gradassay.properties.values import values\n")
     assert sorted(properties()) == list(GENERIC)
+
+
+def test_what_overflows_rightly_breaks_no_contract(store: Cache) -> None:
+    """Where a value leaves float16's range, what comes back is not specified; elsewhere Inf is a fault."""
+    template = CaseTemplate("beyond", LSTM(2, 3), Call(400, 3), "positive", seed=1)
+    case = build(spec, "made", template, "float16")
+    big = {name: array * 60 if name in ("x", *case.parameters) else array for name, array in case.tensors.items()}
+    case = replace(case, tensors={n: a.astype(np.float16) for n, a in big.items()})
+    oracle = Oracle(store)
+    blind = oracle.ask(case, Query("vjp", cotangents=case.cotangents, wrt=case.differentiable))
+    assert all("range" in reference.blind for reference in blind.values())
+
+    def infinite(array: Any) -> Any:
+        return np.full_like(array, np.inf)
+
+    answer = Answer(
+        outputs={name: infinite(v) for name, v in case.cotangents.items()},
+        gradients={name: infinite(case.tensors[name]) for name in case.differentiable},
+    )
+    subject = SimpleNamespace(operators=frozenset({"forward", "vjp"}), vjp=lambda: answer)
+    found = list(properties()["contract"].check(subject, case, oracle))  # type: ignore[arg-type]
+    assert [finding.fault for finding in found] == ["", ""]

@@ -200,19 +200,6 @@ def test_an_edit_changes_what_a_mark_passes_on() -> None:
     assert tape.marks["a"][(("step", 1),)].value[0, 0, 0] == 30.0
 
 
-def test_the_peak_is_the_largest_magnitude_on_the_way() -> None:
-    tape = Tape(Float64())
-    a = tape.constant([1.0, -700.0])
-    assert tape.peak() == 700.0
-    assert (-a * 2.0).shape == (2,) and tape.peak() == 1400.0
-
-
-def test_not_a_number_on_the_way_is_a_peak_too() -> None:
-    tape = Tape(Float64())
-    tape.constant([np.nan])
-    assert tape.peak() == np.inf
-
-
 @pytest.mark.parametrize("axis", [0, 1, (-1, 0)])
 def test_sums_over_axes_from_the_left_are_refused(axis: Any) -> None:
     tape = Tape(Float64())

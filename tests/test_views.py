@@ -9,7 +9,7 @@ import pytest
 import runs
 from rich.console import Console
 
-from gradassay._record import Record
+from gradassay._record import Record, Verdict
 from gradassay.views._summary import Summary
 from gradassay.views._words import grouped, printable, seconds, several_lines, units
 from gradassay.views.markdown import escape, markdown
@@ -167,6 +167,14 @@ def test_a_failing_verdict_says_everything() -> None:
     assert "     replay      gradassay verify torch/native/cpu/float32 --suite wide --case wide/ragged " in block
 
 
+def test_a_failing_verdict_of_a_case_with_a_question_says_what_it_asks() -> None:
+    header = runs.header(questions={"lstm/wide/wide/ragged": "Is padding ignored?", "lstm/smoke/one": "Is one right?"})
+    records = [header, *runs.bad()[1:]]
+    assert "(lstm)\n     asks        Is padding ignored?\n     got         0.12345\n" in shown(records)
+    assert "   - asks: Is padding ignored?\n" in markdown(records)
+    assert "asks" not in shown(runs.bad()) + shown([header, runs.failed(spec="mse"), runs.footer()])
+
+
 def test_the_replay_command_is_one_line_at_any_width() -> None:
     replay = runs.failed().replay
     assert len(replay) > 60
@@ -268,6 +276,69 @@ def test_failed_only_leaves_the_rest_out() -> None:
 # --- the other sections ----------------------------------------------------------------------------------------
 
 
+QUESTIONS = {
+    "lstm/questions/single": "What are the gradients of a single step, and of anything else that makes this a long one?",
+    "lstm/questions/jacobian": "What is the *full* Jacobian dy/dx?",
+    "lstm/wide/ragged": "Is this of another suite?",
+}
+
+
+def asked(case: str, target: str = runs.TARGETS[1], **changes: object) -> Verdict:
+    return runs.verdict(target=target, suite="questions", case=case, **changes)
+
+
+def questioned(*verdicts: Verdict, **changes: object) -> list[Record]:
+    header = runs.header(**({"suites": ("smoke", "questions"), "questions": QUESTIONS} | changes))
+    return [header, *verdicts, runs.footer()]
+
+
+def test_each_question_is_listed_once_with_its_answer() -> None:
+    a, b, c = runs.TARGETS
+    records = questioned(
+        *(asked("single", target, property=name) for target in (a, b) for name in ("values", "gradients")),
+        asked("single", c, outcome="skipped", reason="no bfloat16"),
+        asked("jacobian", a),
+        asked("jacobian", b),
+        asked("jacobian", b, property="jacobian", outcome="failed"),
+        asked("jacobian", c),
+        asked("jacobian", c, property="jacobian", outcome="skipped"),
+        asked("jacobian", c, property="gradients", tensor="h0", outcome="blind"),
+    )
+    section = shown(records).partition("Questions\n")[2].partition("\n\n")[0]
+    assert section.splitlines() == [
+        "  What are the gradients of a single step, and of anything else that makes this",
+        "  a long one?",
+        "    single: right on 2 targets; skipped on 1",
+        "  What is the *full* Jacobian dy/dx?",
+        "    jacobian: right on 1 target; in part on 1 (jacobian skipped, gradients",
+        f"      blind); wrong on 1: {b}",
+    ]
+    assert max(map(len, section.splitlines())) <= 80
+    assert "### Questions\n\n- What are the gradients" in markdown(records)
+    assert "- What is the \\*full\\* Jacobian dy/dx? `jacobian`: right on 1 target; in part on 1" in markdown(records)
+
+
+def test_a_question_that_no_target_answered_says_so() -> None:
+    text = shown(
+        questioned(
+            asked("", runs.TARGETS[0], outcome="errored", reason="no start"),  # of every case
+            asked("jacobian", runs.TARGETS[1], outcome="blind"),
+            asked("jacobian", runs.TARGETS[2], outcome="not applicable"),
+            asked("jacobian", runs.TARGETS[1], spec="mse", outcome="failed"),
+            asked("jacobian", runs.TARGETS[1], against=runs.TARGETS[0], outcome="failed"),  # under Agreement
+        )
+    )
+    assert f"    single: errored on 1 target: {runs.TARGETS[0]}\n" in text
+    assert f"    jacobian: errored on 1 target: {runs.TARGETS[0]}; blind on 1\n" in text
+    assert "    single: no verdict\n" in shown(questioned())
+
+
+def test_questions_are_listed_when_their_suite_was_asked_alone() -> None:
+    for records in (questioned(asked("single"), suites=("wide",)), questioned(asked("single"), questions={})):
+        assert "Questions\n" not in shown(records) + markdown(records)
+    assert "Questions\n" not in shown(questioned(asked("single")), failed_only=True)
+
+
 def test_agreement_counts_pairs_and_names_those_that_do_not() -> None:
     a, b, c = "jax/eager/cpu/float32", "jax/jit/cpu/float32", "jax/eager/cpu:1/float32"
     agreement = [
@@ -338,7 +409,12 @@ def test_markup_escapes_and_control_characters_are_shown_as_text() -> None:
         worst=msgspec.structs.replace(runs.WORST, where={HOSTILE: HOSTILE}, got=HOSTILE, want=HOSTILE),
     )
     records = [
-        runs.header((HOSTILE,), suites=(HOSTILE,), versions={HOSTILE.partition("/")[0]: {HOSTILE: HOSTILE}}),
+        runs.header(
+            (HOSTILE,),
+            suites=(HOSTILE, "questions"),
+            versions={HOSTILE.partition("/")[0]: {HOSTILE: HOSTILE}},
+            questions={f"lstm/wide/{HOSTILE}": HOSTILE, f"lstm/questions/{HOSTILE}": HOSTILE, "x": HOSTILE},
+        ),
         hostile,
         runs.skipped(reason=HOSTILE, target=HOSTILE),
         runs.footer(wrong=(HOSTILE,)),

@@ -15,6 +15,7 @@ from gradassay._spec import CaseTemplate, Spec
 from gradassay._target import DTYPES, Target
 from gradassay.properties import properties as generic
 
+SMOKE = "smoke"  # the suite that takes seconds
 ON_REQUEST = frozenset({"calibration"})  # suites that are run only when they are named
 AGREEMENT = "agreement"  # asked of pairs of targets, once both have answered a case
 
@@ -105,7 +106,8 @@ def plan(
     jobs: dict[str, list[Job]] = {}
     for target in targets:
         for offer in backends[target.backend].offers:
-            fits = target.dtype in offer.dtypes and target.mode in [mode.name for mode in offer.modes]
+            modes = [mode.name for mode in offer.modes]
+            fits = target.dtype in offer.dtypes and target.mode in modes and target.device in offer.devices
             if offer.spec not in questions or not fits:
                 continue
             mode = offer.mode(target.mode)
@@ -122,16 +124,23 @@ def plan(
 
 
 def _from_pool(questions: tuple[Question, ...], offer: Offer, target: Target) -> tuple[Question, ...]:
-    """One case of the pool that the offer can do, another one for each dtype: compiling must not eat the run."""
+    """One case that the offer can do, another one for each dtype: compiling must not eat the run.
+
+    It is one of the pool's, or where a selection holds none of those, one of all. Where every mode of an offer
+    compiles, its first gets the whole suite `smoke` in float64 beside it: some target must be asked about every option.
+    """
 
     def able(question: Question) -> bool:
         features = question.spec.features(question.template.config, question.template.call)
         needs = sorted(offer.operators & {"forward", "vjp"})
         return all(offer.refusal(need, target.mode, target.dtype, features) is None for need in needs)
 
-    pool = [question for question in questions if question.template.pool and able(question)]
-    turn = DTYPES.index(target.dtype)
-    return (pool[turn % len(pool)],) if pool else ()
+    can = [question for question in questions if able(question)]
+    pool = [question for question in can if question.template.pool] or can
+    chosen = pool[DTYPES.index(target.dtype) % len(pool)] if pool else None
+    alone = all(mode.compiled for mode in offer.modes) and target.mode == offer.modes[0].name
+    whole = alone and target.dtype == "float64" and target.device == offer.devices[0]
+    return tuple(q for q in questions if q is chosen or (whole and q.suite == SMOKE))
 
 
 def _question(spec: Spec[Any, Any], suite: str, template: CaseTemplate, wanted: Sequence[str]) -> Question:

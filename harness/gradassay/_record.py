@@ -55,6 +55,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field=
     commit: str = ""
     command: str = ""
     planned: dict[str, int] = {}  # target -> how many (spec, case, property) it will be asked: progress counts them
+    questions: dict[str, str] = {}  # "spec/suite/case" -> what a user would ask, of the cases that have such words
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag="verdict", tag_field="record"):

@@ -149,7 +149,7 @@ class Run:
             self._take(self._verdict(job, question, outcome="errored", reason=f"unloading: {_first_lines(error)}"))
         self._spent(subject.seconds, 0.0)
         if AGREEMENT in self.plan.properties:
-            self._compare(job, question, units)
+            self._compare(job, question, case, units)
 
     def _answers(
         self, job: Job, question: Question, property_: Property, case: Case, subject: Subject, units: dict[str, Any]
@@ -166,9 +166,7 @@ class Run:
         except ArithmeticError as error:
             reason = f"there is no certified reference: {error}"
             return [self._verdict(job, question, property_, outcome="errored", reason=reason)]
-        except (
-            Exception
-        ) as error:  # a property or a spec may be a stranger's: what is computed is kept, and this is told
+        except Exception as error:  # a stranger's property may raise anything; what is computed is kept
             line = traceback.extract_tb(error.__traceback__)[-1]
             reason = f"the property itself raised {type(error).__name__}: {error} ({line.filename}:{line.lineno})"
             return [self._verdict(job, question, property_, outcome="errored", reason=reason)]
@@ -191,7 +189,7 @@ class Run:
             for i, (finding, found) in enumerate(judged)
         ]
 
-    def _compare(self, job: Job, question: Question, units: dict[str, Any]) -> None:
+    def _compare(self, job: Job, question: Question, case: Case, units: dict[str, Any]) -> None:
         """Set what this target answered beside what others of its dtype did."""
         if not units:
             return
@@ -200,14 +198,9 @@ class Run:
             others = self.units.setdefault((_case_id(question), job.target.dtype), {})
             pairs = list(others.items())
             others[name] = units
-        self._take(
-            *(
-                self._verdict(
-                    job, question, property_name=AGREEMENT, against=other, **agree(units, theirs, (name, other))
-                )
-                for other, theirs in pairs
-            )
-        )
+        for other, theirs in pairs:
+            found = agree(units, theirs, (name, other), case.table)
+            self._take(self._verdict(job, question, property_name=AGREEMENT, against=other, **found))
 
     # --- records
 
@@ -258,6 +251,13 @@ class Run:
             commit=_commit(),
             command=" ".join(["gradassay", *sys.argv[1:]]),
             planned=self.plan.planned,
+            questions={
+                _case_id(question): question.template.question
+                for jobs in self.plan.jobs.values()
+                for job in jobs
+                for question in job.questions
+                if question.template.question
+            },
         )
 
     def _footer(self) -> Footer:

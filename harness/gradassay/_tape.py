@@ -133,11 +133,6 @@ class Tape:
         """A constant, from a value of the arithmetic."""
         return Var(self, value)
 
-    def peak(self) -> float:
-        """Largest magnitude of anything computed so far, for an arithmetic whose arrays NumPy can compare."""
-        sizes = (float(np.max(np.abs(var.value), initial=0.0)) for var in self._vars)
-        return max((np.inf if np.isnan(size) else size for size in sizes), default=0.0)
-
     def integers(self, value: npt.ArrayLike) -> npt.NDArray[np.int64]:
         return np.asarray(value, dtype=np.int64)
 

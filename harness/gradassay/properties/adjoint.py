@@ -31,7 +31,7 @@ def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
         high=np.array(reverse),
         low=np.array(0.0),
         radius=np.array(0.0),
-        zero=np.array(False) & one.zero,
+        zero=np.zeros((), dtype=bool),
         sigma=np.maximum(sigma, np.finfo(np.float64).tiny),
         blind=one.blind or scale["<J'v, u>"].blind,
         rung=one.rung,

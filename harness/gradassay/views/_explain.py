@@ -21,6 +21,8 @@ def explain(cause: Cause) -> list[tuple[str, str]]:
     """Return (label, text) lines of the worst verdict of a cause; a label is empty where a text goes on."""
     verdict = cause.worst
     lines: list[tuple[str, str]] = []
+    if cause.question:
+        lines.append(("asks", printable(cause.question)))
     if verdict.worst is not None:
         lines += _element(verdict, verdict.worst)
     if verdict.max is not None or verdict.rms is not None:

@@ -30,6 +30,7 @@ class Cause:
     worst: Verdict  # of the request that is shown
     others: tuple[Verdict, ...]  # the other wrong tensors of that request
     alike: tuple[Verdict, ...]  # of other requests, the worst of each
+    question: str = ""  # what a user would ask, where the case has such words
 
 
 @dataclass(frozen=True)
@@ -125,11 +126,16 @@ class Summary:
             alike.setdefault(_likeness(verdicts), []).append(verdicts)
         by_target: dict[str, list[Cause]] = {}
         for first, *rest in alike.values():
-            cause = Cause(first[0], tuple(first[1:]), tuple(verdicts[0] for verdicts in rest))
+            others = tuple(verdicts[0] for verdicts in rest)
+            cause = Cause(first[0], tuple(first[1:]), others, self._question(first[0]))
             by_target.setdefault(first[0].target, []).append(cause)
         for causes in by_target.values():
             causes.sort(key=lambda cause: -len(cause.others) - len(cause.alike))
         return tuple(cause for turn in zip_longest(*by_target.values()) for cause in turn if cause is not None)
+
+    def _question(self, verdict: Verdict) -> str:
+        key = f"{verdict.spec}/{verdict.suite}/{verdict.case}"
+        return self.header.questions.get(key, "") if self.header else ""
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from gradassay._record import Record
 from gradassay.views._conclusion import budget, conclusion
 from gradassay.views._explain import explain, title
+from gradassay.views._questions import answers
 from gradassay.views._summary import FAILING, Row, Summary
 from gradassay.views._words import count, grouped, printable, seconds, units
 
@@ -18,7 +19,7 @@ SPECIAL = re.compile(r"[\\`*|\[\]<>~]|(?<![^\W_])_|_(?![^\W_])")  # an underscor
 def markdown(records: Iterable[Record]) -> str:
     """Return what a run comes to: its last line first, then what failed, the targets, and what was skipped."""
     summary = Summary.of(records)
-    parts = [_top(summary), _failures(summary), _targets(summary), _skipped(summary)]
+    parts = [_top(summary), _failures(summary), _targets(summary), _questions(summary), _skipped(summary)]
     return "\n\n".join("\n".join(lines) for part in parts if (lines := list(part))) + "\n"
 
 
@@ -87,6 +88,13 @@ def _cells(row: Row, found: Sequence[str]) -> list[str]:
         return [escape(row.target), *counts, units(row.rms.rms if row.rms else None), "-", ""]
     where = f"{row.max.property} {row.max.tensor}".strip()
     return [escape(row.target), *counts, units(row.rms.rms if row.rms else None), budget(row.max), escape(where)]
+
+
+def _questions(summary: Summary) -> Iterator[str]:
+    if found := answers(summary):
+        yield "### Questions"
+        yield ""
+        yield from (f"- {escape(a.question)} {_code(a.case)}: {escape(a.told)}" for a in found)
 
 
 def _skipped(summary: Summary) -> Iterator[str]:

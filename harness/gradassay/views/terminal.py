@@ -11,6 +11,7 @@ from gradassay._record import Record
 from gradassay.views._conclusion import budget, conclusion, place_of
 from gradassay.views._explain import explain, title
 from gradassay.views._lines import BAD, COLOURS, HEAD, WELL, Line, print_line
+from gradassay.views._questions import answers
 from gradassay.views._summary import FAILING, Row, Summary
 from gradassay.views._table import table
 from gradassay.views._words import count, grouped, printable, seconds, some
@@ -27,7 +28,7 @@ def render(records: Iterable[Record], console: Console, *, failed_only: bool = F
     summary = Summary.of(records)
     sections = [_failures(summary), _whole(summary)]
     if not failed_only:  # what is wrong comes last, beside the line that says so: a reader's eye is there
-        counts = [_heading(summary), table(summary, console.width), _agreement(summary)]
+        counts = [_heading(summary), table(summary, console.width), _questions(summary), _agreement(summary)]
         unseen = [_reasons(summary, "blind"), _reasons(summary, "skipped")]
         sections = [*counts, *unseen, _budget(summary), _sight(summary), _time(summary), *sections]
     for section in sections:
@@ -74,6 +75,16 @@ def _whole(summary: Summary) -> Iterator[Line]:
         yield Line(f"  {printable(reason)}", "red")
     if (rest := len(summary.wrong) - SHOWN) > 0:
         yield Line(f"  and {rest:,} more")
+
+
+def _questions(summary: Summary) -> Iterator[Line]:
+    found = answers(summary)
+    if not found:
+        return
+    yield Line("Questions", HEAD)
+    for answer in found:
+        yield Line(f"  {answer.question}", "", 2)
+        yield Line(f"    {answer.case}: {answer.told}", COLOURS["failed"] if answer.wrong else "dim", 6)
 
 
 def _agreement(summary: Summary) -> Iterator[Line]:
