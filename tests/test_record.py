@@ -9,7 +9,11 @@ import msgspec
 import pytest
 import runs
 
-from gradassay._record import FORMAT, Element, Record, RecordError, Truth, counts, encode, read, write
+from gradassay._record import FORMAT, Element, Header, Record, RecordError, Truth, counts, encode, read, write
+from gradassay._run import verify
+from gradassay._simulated import Simulated
+from gradassay_lstm import spec
+from gradassay_lstm._features import FEATURES
 
 HEADER = encode(runs.header())
 VERDICT = encode(runs.failed())
@@ -69,6 +73,19 @@ def test_the_defaults_of_an_older_header_are_filled_in(tmp_path: Path) -> None:
     header = encode(runs.header(questions={"lstm/questions/a": "Is it right?"}))
     (older,) = read(saved(tmp_path, re.sub(rb',"(planned|questions)":{[^}]*}', b"", header)))
     assert older == runs.header(planned={}, questions={})
+
+
+def test_a_run_writes_what_a_user_would_ask_of_its_cases_where_there_are_words() -> None:
+    header = verify(
+        objects=[Simulated(spec, features=FEATURES)],
+        suites=["smoke", "questions"],
+        cases=["plain", "single-step"],
+        properties=["contract"],
+        cache=False,
+    )[0]
+    assert isinstance(header, Header)
+    (asked,) = [template.question for template in spec.suites()["questions"] if template.name == "single-step"]
+    assert asked and header.questions == {"lstm/questions/single-step": asked}
 
 
 @pytest.mark.parametrize(

@@ -277,7 +277,7 @@ def test_failed_only_leaves_the_rest_out() -> None:
 
 
 QUESTIONS = {
-    "lstm/questions/single": "What are the gradients of a single step, and of anything else that makes this a long one?",
+    "lstm/questions/single": "What are the gradients of a single step, and of all that makes this a long one?",
     "lstm/questions/jacobian": "What is the *full* Jacobian dy/dx?",
     "lstm/wide/ragged": "Is this of another suite?",
 }
@@ -306,8 +306,8 @@ def test_each_question_is_listed_once_with_its_answer() -> None:
     )
     section = shown(records).partition("Questions\n")[2].partition("\n\n")[0]
     assert section.splitlines() == [
-        "  What are the gradients of a single step, and of anything else that makes this",
-        "  a long one?",
+        "  What are the gradients of a single step, and of all that makes this a long",
+        "  one?",
         "    single: right on 2 targets; skipped on 1",
         "  What is the *full* Jacobian dy/dx?",
         "    jacobian: right on 1 target; in part on 1 (jacobian skipped, gradients",
