@@ -17,12 +17,17 @@ from gradassay._record import Footer, Header, Verdict
 from gradassay._ties import Ties, widened
 from gradassay_lstm import LSTM
 
-jax = pytest.importorskip("jax")
-jnp = jax.numpy
-torch = pytest.importorskip("torch")
-
 CONFIG = LSTM(3, 4)
 ROWS, STEPS = 2, 5
+
+
+def normal(*shape: int, seed: int = 0) -> np.ndarray[Any, Any]:
+    return np.random.default_rng([seed, *shape]).normal(size=shape)
+
+
+SHAPES = {"weight_ih_l0": (16, 3), "weight_hh_l0": (16, 4), "bias_ih_l0": (16,), "bias_hh_l0": (16,)}
+PARAMETERS = {name: normal(*shape, seed=n) for n, (name, shape) in enumerate(SHAPES.items())}
+DATA = {"x": normal(ROWS, STEPS, 3), "h0": normal(1, ROWS, 4), "c0": normal(1, ROWS, 4, seed=1)}
 
 
 @pytest.fixture(autouse=True)
@@ -30,35 +35,79 @@ def own_cache(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADASSAY_CACHE", str(tmp_path))
 
 
+def framework(name: str) -> Any:
+    """Return a framework; where it or its backend is not installed, skip the test that asks, and no other."""
+    pytest.importorskip(f"gradassay_{name}")
+    return pytest.importorskip(name)
+
+
 @pytest.fixture
-def x64() -> Iterator[None]:
+def torch() -> Any:
+    return framework("torch")
+
+
+@pytest.fixture
+def jax() -> Any:
+    return framework("jax")
+
+
+@pytest.fixture
+def x64(jax: Any) -> Iterator[None]:
     before = jax.config.jax_enable_x64
     jax.config.update("jax_enable_x64", True)
     yield
     jax.config.update("jax_enable_x64", before)
 
 
-def normal(*shape: int, seed: int = 0) -> np.ndarray[Any, Any]:
-    return np.random.default_rng([seed, *shape]).normal(size=shape)
+# --- layers of torch
 
 
-def torch_lstm(dtype: Any = None, kind: Any = None, **options: Any) -> Any:
+def torch_lstm(dtype: str = "float32", kind: Any = None, **options: Any) -> Any:
+    torch = framework("torch")
     torch.manual_seed(0)
-    return (kind or torch.nn.LSTM)(3, 4, **options).to(dtype or torch.float32)
+    return (kind or torch.nn.LSTM)(3, 4, **options).to(getattr(torch, dtype))
 
 
-def parameters(dtype: str) -> dict[str, Any]:
-    shapes = {"weight_ih_l0": (16, 3), "weight_hh_l0": (16, 4), "bias_ih_l0": (16,), "bias_hh_l0": (16,)}
-    drawn = {name: normal(*shape, seed=n) for n, (name, shape) in enumerate(shapes.items())}
-    return {name: jnp.asarray(array, dtype) for name, array in drawn.items()}
+@pytest.fixture
+def scales_gradient(torch: Any) -> Any:
+    class ScalesGradient(torch.nn.LSTM):  # type: ignore[misc]  # a module that may be absent has no types
+        """Right values; the gradient that comes back through c_n is too large by a thousandth."""
+
+        def forward(self, x: Any, state: Any = None) -> Any:
+            y, (h_n, c_n) = super().forward(x, state)
+            if c_n.requires_grad:
+                c_n.register_hook(lambda gradient: gradient * 1.001)
+            return y, (h_n, c_n)
+
+    return ScalesGradient
 
 
-def data(dtype: str) -> dict[str, Any]:
-    drawn = {"x": normal(ROWS, STEPS, 3), "h0": normal(1, ROWS, 4), "c0": normal(1, ROWS, 4, seed=1)}
-    return {name: jnp.asarray(array, dtype) for name, array in drawn.items()}
+@pytest.fixture
+def detaches_batch(torch: Any) -> Any:
+    class DetachesBatch(torch.nn.LSTM):  # type: ignore[misc]  # as above
+        """Works in silence on a part of the batch only."""
+
+        def forward(self, x: Any, state: Any = None) -> Any:
+            y, last = super().forward(x, state)
+            return torch.cat([y[:, :1].detach(), y[:, 1:]], dim=1), last
+
+    return DetachesBatch
+
+
+# --- functions of JAX
+
+
+def in_jax(dtype: str, *names: str) -> dict[str, Any]:
+    """Return what is named of the parameters and the data, all by default, as arrays of JAX."""
+    jnp = framework("jax").numpy
+    given = PARAMETERS | DATA
+    return {name: jnp.asarray(given[name], dtype) for name in names or given}
 
 
 def jax_lstm(p: dict[str, Any], inputs: dict[str, Any], forget_error: float = 0.0) -> dict[str, Any]:
+    jax = framework("jax")
+    jnp = jax.numpy
+
     def step(carry: Any, x: Any) -> Any:
         h, c = carry
         gates = x @ p["weight_ih_l0"].T + h @ p["weight_hh_l0"].T + p["bias_ih_l0"] + p["bias_hh_l0"]
@@ -76,24 +125,6 @@ def forgetful(p: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any]:
     return jax_lstm(p, inputs, forget_error=1e-5)
 
 
-class ScalesGradient(torch.nn.LSTM):
-    """Right values; the gradient that comes back through c_n is too large by a thousandth."""
-
-    def forward(self, x: Any, state: Any = None) -> Any:
-        y, (h_n, c_n) = super().forward(x, state)
-        if c_n.requires_grad:
-            c_n.register_hook(lambda gradient: gradient * 1.001)
-        return y, (h_n, c_n)
-
-
-class DetachesBatch(torch.nn.LSTM):
-    """Works in silence on a part of the batch only."""
-
-    def forward(self, x: Any, state: Any = None) -> Any:
-        y, last = super().forward(x, state)
-        return torch.cat([y[:, :1].detach(), y[:, 1:]], dim=1), last
-
-
 def outcomes(found: gradassay.Verdicts, property_: str) -> dict[str, str]:
     return {v.tensor: v.outcome for v in found.verdicts if v.property == property_}
 
@@ -106,8 +137,8 @@ def outcomes(found: gradassay.Verdicts, property_: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     "options", [{}, {"batch_first": True}, {"num_layers": 2, "bidirectional": True, "bias": False}, {"proj_size": 2}]
 )
-def test_a_right_torch_layer_passes(dtype: str, options: dict[str, Any]) -> None:
-    layer = torch_lstm(getattr(torch, dtype), **options)
+def test_a_right_torch_layer_passes(torch: Any, dtype: str, options: dict[str, Any]) -> None:
+    layer = torch_lstm(dtype, **options)
     x = torch.from_numpy(normal(ROWS, STEPS, 3)).to(getattr(torch, dtype)).requires_grad_()
     found = check(layer, x=x)
     assert found and found.ok, str(found)
@@ -119,9 +150,7 @@ def test_a_right_torch_layer_passes(dtype: str, options: dict[str, Any]) -> None
 def test_data_are_canonical_whatever_the_layers_layout() -> None:
     """Batch first, and states by layer and direction: the same data give the same verdicts."""
     given = {"x": normal(ROWS, STEPS, 3), "h0": normal(1, ROWS, 4), "c0": normal(1, ROWS, 4)}
-    first, second = (
-        check(torch_lstm(torch.float64, batch_first=batch_first), **given) for batch_first in (False, True)
-    )
+    first, second = (check(torch_lstm("float64", batch_first=batch_first), **given) for batch_first in (False, True))
     assert first and second
     assert [v.worst.want for v in first.verdicts if v.worst] == [v.worst.want for v in second.verdicts if v.worst]
 
@@ -129,30 +158,29 @@ def test_data_are_canonical_whatever_the_layers_layout() -> None:
 def test_ragged_data_have_no_ties_on_their_padding() -> None:
     x = np.zeros((3, 6, 3))
     x[0], x[1, :3], x[2, :1] = normal(6, 3), normal(3, 3, seed=1), normal(1, 3, seed=2)
-    found = check(torch_lstm(torch.float64), x=x, lengths=[6, 3, 1])
+    found = check(torch_lstm("float64"), x=x, lengths=[6, 3, 1])
     assert found, str(found)
     assert {v.truth.rung for v in found.verdicts if v.truth} == {"ball"}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_right_jax_function_passes(dtype: str, x64: None) -> None:
-    found = check(jax.jit(jax_lstm), config=CONFIG, **parameters(dtype), **data(dtype))
+def test_a_right_jax_function_passes(jax: Any, dtype: str, x64: None) -> None:
+    found = check(jax.jit(jax_lstm), config=CONFIG, **in_jax(dtype))
     assert found, str(found)
-    assert set(outcomes(found, "gradients")) == {*parameters(dtype), *data(dtype)}
+    assert set(outcomes(found, "gradients")) == {*PARAMETERS, *DATA}
 
 
-def test_a_function_is_checked_in_a_dtype_that_is_named() -> None:
-    numbers = {name: np.asarray(array, float) for name, array in (parameters("float32") | data("float32")).items()}
-    found = check(jax.jit(jax_lstm), config=CONFIG, dtype="bfloat16", **numbers)
+def test_a_function_is_checked_in_a_dtype_that_is_named(jax: Any) -> None:
+    found = check(jax.jit(jax_lstm), config=CONFIG, dtype="bfloat16", **PARAMETERS, **DATA)
     assert found and {v.target for v in found.verdicts} == {"jax/live/here/bfloat16"}
 
 
-def test_a_function_of_another_spec_is_known_by_its_data() -> None:
+def test_a_function_of_another_spec_is_known_by_its_data(jax: Any) -> None:
     def loss(p: Any, inputs: Any) -> Any:
-        return {"loss": jnp.mean((jax_lstm(p, inputs)["y"] - inputs["target"]) ** 2)}
+        return {"loss": jax.numpy.mean((jax_lstm(p, inputs)["y"] - inputs["target"]) ** 2)}
 
-    target = jnp.asarray(normal(ROWS, STEPS, 4), "float32")
-    found = check(jax.jit(loss), config=CONFIG, **parameters("float32"), **data("float32"), target=target)
+    target = jax.numpy.asarray(normal(ROWS, STEPS, 4), "float32")
+    found = check(jax.jit(loss), config=CONFIG, **in_jax("float32"), target=target)
     assert found, str(found)
     assert {v.spec for v in found.verdicts} == {"mse"}
     assert "target" in outcomes(found, "gradients")
@@ -203,8 +231,8 @@ def test_keras_layers() -> None:
 # --- wrong layers
 
 
-def test_a_scaled_gradient_fails_and_is_explained() -> None:
-    layer = torch_lstm(kind=ScalesGradient, batch_first=True)
+def test_a_scaled_gradient_fails_and_is_explained(scales_gradient: Any) -> None:
+    layer = torch_lstm(kind=scales_gradient, batch_first=True)
     found = check(layer, x=normal(ROWS, STEPS, 3).astype("float32"))
     assert not found and not found.ok
     assert set(outcomes(found, "values").values()) == {"passed"}
@@ -222,37 +250,36 @@ def test_a_scaled_gradient_fails_and_is_explained() -> None:
     assert "replay" not in said
 
 
-def test_a_scaled_gradient_that_the_loss_does_not_see_passes() -> None:
+def test_a_scaled_gradient_that_the_loss_does_not_see_passes(scales_gradient: Any) -> None:
     x = normal(ROWS, STEPS, 3).astype("float32")
     cotangents = {"y": normal(ROWS, STEPS, 4).astype("float32")}
-    found = check(torch_lstm(kind=ScalesGradient), x=x, cotangents=cotangents)
+    found = check(torch_lstm(kind=scales_gradient), x=x, cotangents=cotangents)
     assert found, str(found)
     assert "cotangents" not in str(found)
 
 
-def test_a_detached_row_fails_where_it_is() -> None:
-    found = check(torch_lstm(kind=DetachesBatch), x=normal(ROWS, STEPS, 3).astype("float32"))
+def test_a_detached_row_fails_where_it_is(detaches_batch: Any) -> None:
+    found = check(torch_lstm(kind=detaches_batch), x=normal(ROWS, STEPS, 3).astype("float32"))
     worst = {v.tensor: v.worst for v in found.verdicts if v.property == "gradients"}["x"]
     assert worst is not None and worst.where["row"] == "0"
     assert outcomes(found, "values")["y"] == "passed"
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_forget_gate_error_of_1e_minus_5_fails(dtype: str, x64: None) -> None:
-    found = check(jax.jit(forgetful), config=CONFIG, **parameters(dtype), **data(dtype))
+def test_a_forget_gate_error_of_1e_minus_5_fails(jax: Any, dtype: str, x64: None) -> None:
+    found = check(jax.jit(forgetful), config=CONFIG, **in_jax(dtype))
     assert not found
     assert outcomes(found, "values")["c_n"] == outcomes(found, "gradients")["c0"] == "failed"
     assert str(found).startswith(f"forgetful as lstm 1 in {dtype} (jax ")
 
 
 def test_a_function_that_raises_is_errored() -> None:
-    given = {name: array for name, array in data("float32").items() if name == "x"}
-    found = check(jax_lstm, config=CONFIG, **parameters("float32"), **given)
+    found = check(jax_lstm, config=CONFIG, **in_jax("float32", *PARAMETERS, "x"))
     assert not found and {v.outcome for v in found.verdicts} == {"errored"}
     assert "exception: KeyError: 'h0'" in str(found)
 
 
-def test_a_function_that_lacks_an_output_breaks_the_contract() -> None:
+def test_a_function_that_lacks_an_output_breaks_the_contract(jax: Any) -> None:
     def short(p: Any, inputs: Any) -> Any:
         return {name: array for name, array in jax_lstm(p, inputs).items() if name != "c_n"}
 
@@ -260,9 +287,8 @@ def test_a_function_that_lacks_an_output_breaks_the_contract() -> None:
         short,
         config=CONFIG,
         properties=["contract"],
-        cotangents={"y": jnp.ones((ROWS, STEPS, 4))},
-        **parameters("float32"),
-        **data("float32"),
+        cotangents={"y": jax.numpy.ones((ROWS, STEPS, 4))},
+        **in_jax("float32"),
     )
     assert not found
     assert "c_n is missing; should be there with shape (1, 2, 4)" in str(found)
@@ -273,8 +299,7 @@ def test_a_function_that_lacks_an_output_breaks_the_contract() -> None:
 
 def test_what_is_differentiated_and_asked_can_be_chosen() -> None:
     asked = ["gradients", "jvp", "hvp", "adjoint", "jacobian", "repeat", "untouched"]
-    given = {name: np.asarray(array, float) for name, array in data("float32").items()}
-    found = check(torch_lstm(torch.float64), wrt=["c0"], properties=asked, **given)
+    found = check(torch_lstm("float64"), wrt=["c0"], properties=asked, **DATA)
     assert found, str(found)
     assert set(outcomes(found, "gradients")) == set(outcomes(found, "hvp")) == {"c0"}
     assert set(outcomes(found, "jacobian")) == {"d y / d c0", "d h_n / d c0", "d c_n / d c0"}
@@ -282,7 +307,7 @@ def test_what_is_differentiated_and_asked_can_be_chosen() -> None:
 
 
 def test_cotangents_are_drawn_from_the_data_alone() -> None:
-    layer, x = torch_lstm(torch.float64), normal(ROWS, STEPS, 3)
+    layer, x = torch_lstm("float64"), normal(ROWS, STEPS, 3)
     wants = [
         [v.worst.want for v in check(layer, x=given, properties=["gradients"]).verdicts if v.worst]
         for given in (x, x.copy(), np.nextafter(x, 9))
@@ -327,8 +352,8 @@ def test_independent_noise_would_accuse_a_right_layer_of_equal_rows(monkeypatch:
     assert not check(torch_lstm(), **same_rows(256))
 
 
-def test_equal_rows_still_show_a_fault() -> None:
-    found = check(torch_lstm(kind=ScalesGradient), **same_rows(8))
+def test_equal_rows_still_show_a_fault(scales_gradient: Any) -> None:
+    found = check(torch_lstm(kind=scales_gradient), **same_rows(8))
     assert outcomes(found, "gradients")["x"] == "failed"
     assert outcomes(found, "gradients")["bias_ih_l0"] == "failed"
 
@@ -336,19 +361,19 @@ def test_equal_rows_still_show_a_fault() -> None:
 def test_equal_steps_are_judged_by_the_a_priori_bound() -> None:
     x = normal(ROWS, STEPS, 3)
     x[1, 3] = x[1, 0]
-    found = check(torch_lstm(torch.float64), x=x)
+    found = check(torch_lstm("float64"), x=x)
     assert found and {v.truth.rung for v in found.verdicts if v.truth} == {"ball, a-priori noise (2 equal steps)"}
 
 
 def test_rows_that_differ_in_a_state_are_no_ties() -> None:
     x = np.broadcast_to(normal(1, STEPS, 3), (ROWS, STEPS, 3))
-    found = check(torch_lstm(torch.float64), x=x, h0=normal(1, ROWS, 4), c0=normal(1, ROWS, 4))
+    found = check(torch_lstm("float64"), x=x, h0=normal(1, ROWS, 4), c0=normal(1, ROWS, 4))
     assert {v.truth.rung for v in found.verdicts if v.truth} == {"ball"}
 
 
 def test_a_bound_that_hides_the_value_is_blind() -> None:
     x = np.broadcast_to(normal(1, 1, 3), (32, 16, 3))
-    found = check(torch_lstm(torch.bfloat16), x=x.copy(), dtype="bfloat16")
+    found = check(torch_lstm("bfloat16"), x=x.copy(), dtype="bfloat16")
     blind = {v.tensor: v.reason for v in found.verdicts if v.outcome == "blind"}
     hidden = "the a-priori noise of 32 equal rows and 16 equal steps is more than 1/16 of the value"
     assert blind["bias_ih_l0"] == hidden and not found
@@ -401,7 +426,7 @@ H = normal(1, ROWS, 4).astype("float32")
         ({"x": X, "spec": "mse"}, "spec is 'mse', but torch takes this layer as 'lstm'"),
         ({"x": X, "config": LSTM(3, 5)}, "leave config out"),
         ({"x": X, "config": (3, 4)}, "config is tuple, which no spec takes; there are LSTM (lstm)"),
-        ({"x": X, "config": CONFIG, **{n: np.asarray(a) for n, a in parameters("float32").items()}}, "has its own"),
+        ({"x": X, "config": CONFIG, **PARAMETERS}, "has its own"),
     ],
 )
 def test_what_cannot_be_is_refused_with_what_would_be_right(given: dict[str, Any], message: str) -> None:
@@ -409,17 +434,19 @@ def test_what_cannot_be_is_refused_with_what_would_be_right(given: dict[str, Any
         check(torch_lstm(), **given)
 
 
-def test_a_layer_that_nobody_knows_is_refused_with_who_was_asked() -> None:
+def test_a_layer_that_nobody_knows_is_refused_with_who_was_asked(torch: Any) -> None:
     with pytest.raises(UsageError, match=r"no backend takes object.*takes? live layers are .*torch") as caught:
         check(type("object", (), {"__repr__": lambda self: "object"})(), x=X)
     assert "config" not in str(caught.value)
+
+
+def test_a_function_without_a_configuration_is_refused(jax: Any) -> None:
     with pytest.raises(UsageError, match=r"with config=\.\.\. and its parameters as keywords"):
         check(jax_lstm, x=X)
 
 
 def test_a_function_without_one_of_its_parameters_is_refused() -> None:
-    given = parameters("float32") | data("float32")
-    del given["bias_hh_l0"]
+    given = in_jax("float32", *(PARAMETERS.keys() | DATA.keys()) - {"bias_hh_l0"})
     with pytest.raises(UsageError, match=re.escape(f"missing: bias_hh_l0 (16,)\n{TAKES}")):
         check(jax_lstm, config=CONFIG, **given)
 
@@ -431,10 +458,9 @@ def test_a_layer_that_its_backend_refuses_says_why() -> None:
     assert check(layer.eval(), x=X)
 
 
-def test_float64_in_a_jax_without_it_is_refused() -> None:
-    given = {name: np.asarray(array, float) for name, array in (parameters("float32") | data("float32")).items()}
+def test_float64_in_a_jax_without_it_is_refused(jax: Any) -> None:
     with pytest.raises(UsageError, match=r"jax cannot check jax_lstm: .*jax_enable_x64"):
-        check(jax_lstm, config=CONFIG, **given)
+        check(jax_lstm, config=CONFIG, **PARAMETERS, **DATA)
 
 
 def test_no_framework_is_imported_to_find_out() -> None:

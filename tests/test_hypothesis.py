@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from evidence import alone
 from hypothesis import HealthCheck, Phase, given, settings
 
 from gradassay import UsageError
@@ -51,6 +52,39 @@ def test_contract_values_and_gradients_of_any_case(dtype: str) -> None:
 
     holds()
     assert reached == set(PROPERTIES)
+
+
+def right_on_any_case(backend: Any, lacking: frozenset[str], dtype: str, examples: int) -> None:
+    """Draw cases of all that the backend offers, but for what its gaps name; every property must be reached."""
+    reached: set[str] = set()
+
+    @settings(few, max_examples=examples)
+    @given(case=cases(FEATURES - lacking))
+    def holds(case: CaseTemplate) -> None:
+        reached.update(v.property for v in assert_right(backend, case, dtype) if v.outcome == "passed")
+
+    holds()
+    assert reached == set(PROPERTIES)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_any_case_on_torchs_own_kernel(dtype: str) -> None:
+    pytest.importorskip("torch")
+    torch_backend = pytest.importorskip("gradassay_torch").torch_backend
+    one = alone(torch_backend, "native", dtype)
+    gaps = next(offer.gaps for offer in torch_backend.offers if offer.modes == one.offer.modes)
+    right_on_any_case(one, frozenset().union(*(gap.features for gap in gaps)), dtype, 15)
+
+
+def test_any_case_on_jax_compiled() -> None:
+    jax = pytest.importorskip("jax")
+    jax_backend = pytest.importorskip("gradassay_jax").jax_backend
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        right_on_any_case(alone(jax_backend, "jit", "float64"), frozenset(), "float64", 4)
+    finally:
+        jax.config.update("jax_enable_x64", before)
 
 
 def falsify(backend: Any, offered: frozenset[str], dtype: str) -> tuple[CaseTemplate, str]:

@@ -21,7 +21,7 @@ me, arguments = pathlib.Path(sys.argv[0]), sys.argv[1:]
 version = me.name.removeprefix("python")
 if arguments == ["--version"]:
     print("Python", version)
-elif arguments[0] == "-c":
+elif arguments[:1] == ["-c"]:
     sys.version_info = tuple(map(int, version.split(".")))
     exec(arguments[1])
 else:

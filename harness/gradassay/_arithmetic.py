@@ -94,7 +94,10 @@ class Float64:
         taken = np.zeros(shape, dtype=bool)
         for index, piece in pieces:
             where = lanes_of(index)
-            out[where] = self.add(out[where], piece) if taken[index].any() else piece
+            total = self.add(out[where], piece) if taken[index].any() else piece
+            lanes = np.broadcast_shapes(out.shape[:LANES], total.shape[:LANES])  # a sum may have made samples
+            out = out if out.shape[:LANES] == lanes else np.array(np.broadcast_to(out, lanes + shape))
+            out[where] = total
             taken[index] = True
         return out
 

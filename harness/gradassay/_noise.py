@@ -81,4 +81,4 @@ def overflow(case: Case, query: Query) -> str:
     peak = numbers.largest
     if peak < PRECISIONS[case.dtype].largest / 2:
         return ""
-    return f"a value on the way reaches {peak:.2g}, beyond {case.dtype}'s range"
+    return f"a value on the way comes to {peak:.2g}, near the end of {case.dtype}'s range or beyond it"

@@ -6,17 +6,16 @@ import inspect
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from types import ModuleType
 from typing import Any
 
 import flint
 import numpy as np
 import numpy.typing as npt
 
-from gradassay import _arithmetic, _ball, _dual, _evaluate, _limits, _noise, _tape, _words
+from gradassay import _arithmetic, _ball, _case, _dual, _evaluate, _limits, _noise, _sources, _spec, _tape, _words
 from gradassay._ball import Ball, Enclosure
 from gradassay._cache import Cache, key
 from gradassay._case import Case
@@ -24,12 +23,13 @@ from gradassay._evaluate import Query as Query
 from gradassay._evaluate import evaluate as evaluate
 from gradassay._limits import RADIUS, SAMPLES
 from gradassay._noise import noise, overflow
+from gradassay._sources import source_of as source_of
 from gradassay._spec import Tensors
 
 Floats = npt.NDArray[np.float64]
 
 FIRST_BITS, LAST_BITS = 128, 8192
-MADE_BY = (_arithmetic, _ball, _dual, _evaluate, _limits, _noise, _tape, _words)
+MADE_BY = (_arithmetic, _ball, _case, _dual, _evaluate, _limits, _noise, _sources, _spec, _tape, _words)
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Reference:
     zero: npt.NDArray[np.bool_]
     sigma: Floats
     blind: str
+    overflow: bool  # blind because the dtype's range is left: what comes back is not specified, not even finiteness
     rung: str
     bits: int
     roundoff: float
@@ -87,7 +88,16 @@ class Oracle:
             for tensor, exact in truth.items():
                 sigma, blind, roundoff = scales[tensor]
                 answer[tensor] = Reference(
-                    exact.high, exact.low, exact.radius, exact.zero, sigma, beyond or blind, "ball", bits, roundoff
+                    high=exact.high,
+                    low=exact.low,
+                    radius=exact.radius,
+                    zero=exact.zero,
+                    sigma=sigma,
+                    blind=beyond or blind,
+                    overflow=bool(beyond),
+                    rung="ball",
+                    bits=bits,
+                    roundoff=roundoff,
                 )
             self._spend("noise", start)
             # Adjoint sums are compared with each other: when nothing rounds them, a pair cannot hold them exactly.
@@ -144,40 +154,9 @@ def asked_key(case: Case, query: Query) -> str:
     )
 
 
-@lru_cache(maxsize=64)
-def source_of(function: Callable[..., Any]) -> str:
-    """Where the function stands, and the source of every module that its code may reach, its own first.
-
-    The standard library, NumPy and the harness are left out: the harness' own modules are in the key by name.
-    """
-    line = getattr(getattr(function, "__code__", None), "co_firstlineno", "")
-    held = [repr(cell.cell_contents) for cell in getattr(function, "__closure__", None) or ()]
-    seen = {"": f"{getattr(function, '__qualname__', type(function))} {line} {held}"}  # a module may hold several
-    waiting: list[Any] = [function]
-    while waiting:
-        module = inspect.getmodule(waiting.pop())
-        if module is None or module.__name__ in seen or module.__name__.split(".")[0] in _NOT_FOLLOWED:
-            continue
-        seen[module.__name__] = _source(module)
-        reached = (inspect.isfunction, inspect.isclass, inspect.ismodule)
-        waiting += [value for value in vars(module).values() if any(is_such(value) for is_such in reached)]
-    return "\n".join(seen.values())
-
-
-def _source(module: ModuleType) -> str:
-    """Its text; for a compiled or an empty module, which has none, its name and version."""
-    try:
-        return inspect.getsource(module)
-    except (OSError, TypeError):
-        return f"{module.__name__} {getattr(module, '__version__', '')}"
-
-
-_NOT_FOLLOWED = sys.stdlib_module_names | {"numpy", "gradassay", "msgspec"}
-
-
 @lru_cache(maxsize=1)
 def _own_source() -> str:
-    return "\n".join(inspect.getsource(module) for module in MADE_BY)
+    return "\n".join(inspect.getsource(module) for module in (*MADE_BY, sys.modules[__name__]))
 
 
 def _pack(answer: Mapping[str, Reference]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -185,7 +164,8 @@ def _pack(answer: Mapping[str, Reference]) -> tuple[dict[str, Any], dict[str, An
     for name, r in answer.items():
         parts = {"high": r.high, "low": r.low, "radius": r.radius, "zero": r.zero.astype(np.uint8), "sigma": r.sigma}
         tensors |= {f"{name}|{part}": np.asarray(array) for part, array in parts.items()}
-    facts = {n: {"blind": r.blind, "rung": r.rung, "bits": r.bits, "roundoff": r.roundoff} for n, r in answer.items()}
+    kept = ("blind", "overflow", "rung", "bits", "roundoff")
+    facts = {name: {fact: getattr(r, fact) for fact in kept} for name, r in answer.items()}
     return {"references": facts}, tensors
 
 
@@ -198,6 +178,7 @@ def _unpack(metadata: Mapping[str, Any], tensors: Tensors) -> dict[str, Referenc
             zero=tensors[f"{name}|zero"].astype(bool),
             sigma=tensors[f"{name}|sigma"],
             blind=facts["blind"],
+            overflow=facts["overflow"],
             rung=facts["rung"],
             bits=facts["bits"],
             roundoff=facts["roundoff"],

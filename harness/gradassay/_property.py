@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradassay._spec import Array, Tensor
+from gradassay._target import numpy_dtype
 
 if TYPE_CHECKING:
     from gradassay._case import Case
@@ -63,7 +64,7 @@ def compare(
     case: Case,
     prefix: str = "",
 ) -> Iterator[Finding]:
-    """Set each named tensor beside its reference; a None, a missing tensor or another shape is a fault."""
+    """Set each named tensor beside its reference; a None, a missing tensor, another shape or dtype is a fault."""
     for name in names:
         array, reference = got.get(name), references[prefix + name]
         labels = (case.table[name],)
@@ -72,5 +73,7 @@ def compare(
             yield Finding(name, fault=f"got {missing}; should be an array of shape {reference.high.shape}")
         elif array.shape != reference.high.shape:
             yield Finding(name, fault=f"got shape {array.shape}; should be {reference.high.shape}")
+        elif array.dtype != numpy_dtype(case.dtype):
+            yield Finding(name, fault=f"got dtype {array.dtype}; should be {case.dtype}")
         else:
             yield Finding(name, np.asarray(array), reference, labels)

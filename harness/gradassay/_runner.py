@@ -14,6 +14,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -115,9 +116,14 @@ class Run:
 
     def _no_device(self, job: Job, devices: Sequence[str]) -> None:
         reason = f"device {job.target.device} is not here; there is {', '.join(devices)}"
-        named = job.target.device in self.typed
-        self.absent.add(str(job.target))
-        self._take(self._verdict(job, outcome="errored" if named else "skipped", reason=reason))
+        needed = job.target.device in self.typed or job.target.device == job.offer.devices[0] == self._home(job)
+        if not needed:
+            self.absent.add(str(job.target))
+        self._take(self._verdict(job, outcome="errored" if needed else "skipped", reason=reason))
+
+    def _home(self, job: Job) -> str:
+        """The first device that the backend offers at all: one that is not there is no further device."""
+        return self.plan.jobs[job.target.backend][0].offer.devices[0]
 
     def _ask(self, job: Job, question: Question, session: Session) -> None:
         target, template = job.target, question.template
@@ -132,7 +138,11 @@ class Run:
                 *(self._verdict(job, question, p, outcome="skipped", reason=refused) for p in question.properties)
             )
             return
-        case = question.case(target.dtype)
+        try:
+            case = question.case(target.dtype)
+        except Exception as error:  # a stranger's spec may raise anything
+            self._take(self._verdict(job, question, outcome="errored", reason=_raised("drawing the case", error)))
+            return
         subject = Subject(session, case, target, able, job.mode)
         units: dict[str, Any] = {}
         for property_ in question.properties:
@@ -156,26 +166,26 @@ class Run:
     ) -> list[Verdict]:
         """Ask one property, and judge all that it finds."""
         before = subject.seconds
+        judged: list[tuple[Finding, dict[str, Any]]] = []
+        ended: dict[str, Any] | None = None
         try:
-            findings = list(property_.check(subject, case, self.oracle))
+            for finding in property_.check(subject, case, self.oracle):  # what was found before an error is kept
+                judged.append((finding, judge(finding)))
         except BackendError as error:
             outcome = "skipped" if error.kind == "unsupported" else "errored"
-            return [self._verdict(job, question, property_, outcome=outcome, reason=_first_lines(error))]
+            ended = {"outcome": outcome, "reason": _first_lines(error)}
         except DidNotRunError as error:
-            return [self._verdict(job, question, property_, outcome="errored", reason=str(error))]
+            judged = []  # whatever it found was not found in this mode
+            ended = {"outcome": "errored", "reason": str(error)}
         except ArithmeticError as error:
-            reason = f"there is no certified reference: {error}"
-            return [self._verdict(job, question, property_, outcome="errored", reason=reason)]
+            ended = {"outcome": "errored", "reason": f"there is no certified reference: {error}"}
         except Exception as error:  # a stranger's property may raise anything; what is computed is kept
-            line = traceback.extract_tb(error.__traceback__)[-1]
-            reason = f"the property itself raised {type(error).__name__}: {error} ({line.filename}:{line.lineno})"
-            return [self._verdict(job, question, property_, outcome="errored", reason=reason)]
+            ended = {"outcome": "errored", "reason": _raised("the property", error)}
         ran = next(reversed(subject.asked.values())).ran if subject.asked else {}
-        judged = [(finding, judge(finding)) for finding in findings]
         right = tuple(finding.tensor for finding, found in judged if found["outcome"] == "passed")
         if property_.name in COMPARED:
             units |= _units(property_.name, judged)
-        return [
+        verdicts = [
             self._verdict(
                 job,
                 question,
@@ -188,6 +198,9 @@ class Run:
             )
             for i, (finding, found) in enumerate(judged)
         ]
+        if ended is not None:
+            verdicts.append(self._verdict(job, question, property_, **ended))
+        return verdicts
 
     def _compare(self, job: Job, question: Question, case: Case, units: dict[str, Any]) -> None:
         """Set what this target answered beside what others of its dtype did."""
@@ -262,11 +275,19 @@ class Run:
 
     def _footer(self) -> Footer:
         verdicts = [record for record in self.records if isinstance(record, Verdict)]
-        wrong = []
+        wrong: list[str] = []
         if "gradients" in self.plan.properties:
-            reached = {v.target for v in verdicts if v.property == "gradients" and v.outcome in ("passed", "failed")}
-            lost = [str(t) for t in self.plan.targets if str(t) not in reached and str(t) not in self.absent]
-            wrong = [f"{target} reached no verdict on gradients" for target in lost]
+            reached = {
+                (v.target, v.spec) for v in verdicts if v.property == "gradients" and v.outcome in ("passed", "failed")
+            }
+            wrong = [
+                f"{job.target} reached no verdict on gradients of {job.offer.spec}"
+                for jobs in self.plan.jobs.values()
+                for job in jobs
+                if any(p.name == "gradients" for question in job.questions for p in question.properties)
+                and (str(job.target), job.offer.spec) not in reached
+                and str(job.target) not in self.absent
+            ]
         truth, noise = self.oracle.seconds["truth"], self.oracle.seconds["noise"]
         harness = max(self.tally.busy - self.tally.framework - truth - noise, 0.0)
         return Footer(
@@ -277,6 +298,11 @@ class Run:
             counts=dict(sorted(Counter(str(v.outcome) for v in verdicts).items())),
             wrong=(*self.broken, *wrong),
         )
+
+
+def _raised(what: str, error: Exception) -> str:
+    line = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{what} raised {type(error).__name__}: {error} ({Path(line.filename).name}, line {line.lineno})"
 
 
 def _case_id(question: Question) -> str:
@@ -292,6 +318,10 @@ def _units(property_name: str, judged: Sequence[tuple[Finding, dict[str, Any]]])
             for finding, found in judged
             if finding.got is not None and finding.reference is not None and found["outcome"] in ("passed", "failed")
         }
+
+
+def _is_gradient(finding: Finding) -> bool:
+    return all(tensor.role != "output" for tensor in finding.labels)
 
 
 def _first_lines(error: BackendError) -> str:

@@ -175,8 +175,18 @@ class Tape:
 
     # --- operations
 
-    def add(self, a: Var | float, b: Var | float) -> Var:
+    def _aligned(self, a: Var | float, b: Var | float) -> tuple[Var, Var]:
+        """Give both operands the same rank: an array of fewer axes would meet the lanes of the other."""
         a, b = self.constant(a), self.constant(b)
+        rank = max(len(a.shape), len(b.shape))
+
+        def padded(v: Var) -> Var:
+            return v if len(v.shape) == rank else self.reshape(v, (1,) * (rank - len(v.shape)) + v.shape)
+
+        return padded(a), padded(b)
+
+    def add(self, a: Var | float, b: Var | float) -> Var:
+        a, b = self._aligned(a, b)
         rules = [(v, _to_whole(lambda g, s=v.shape: self._unbroadcast(g, s))) for v in (a, b)]  # type: ignore[misc]  # mypy cannot type the default
         return Var(self, self.numbers.add(a.value, b.value), rules)
 
@@ -184,7 +194,7 @@ class Tape:
         return Var(self, self.numbers.negate(a.value), [(a, _to_whole(self.numbers.negate))])
 
     def multiply(self, a: Var | float, b: Var | float) -> Var:
-        a, b, n = self.constant(a), self.constant(b), self.numbers
+        (a, b), n = self._aligned(a, b), self.numbers
         return Var(
             self,
             n.multiply(a.value, b.value),
@@ -195,7 +205,7 @@ class Tape:
         )
 
     def divide(self, a: Var | float, b: Var | float) -> Var:
-        a, b, n = self.constant(a), self.constant(b), self.numbers
+        (a, b), n = self._aligned(a, b), self.numbers
         quotient = n.divide(a.value, b.value)
 
         def to_b(g: Any) -> Any:
@@ -281,6 +291,10 @@ class Tape:
         )
 
     def index(self, a: Var, index: Index) -> Var:
+        for part in index if isinstance(index, tuple) else (index,):
+            if not isinstance(part, int | np.integer | slice):
+                raise TypeError(f"an index holds integers and slices, not a {type(part).__name__}: `gather` rows")
+
         def to_a(g: Any, into: Contributions) -> None:
             into.pieces.append((index, g))
 

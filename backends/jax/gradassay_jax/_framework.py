@@ -64,8 +64,12 @@ def fetch(arrays: Arrays) -> dict[str, Array]:
 
 def where(arrays: Arrays) -> str:
     """Say on which device answers are: a target's name for it, or all names if they disagree."""
-    names = {value: name for name, value in available().items()}
-    return " and ".join(sorted({names.get(d, str(d)) for value in arrays.values() for d in value.devices()}))
+    return " and ".join(sorted({name_of(device) for value in arrays.values() for device in value.devices()}))
+
+
+def name_of(device: jax.Device) -> str:
+    """Return a target's name for a device; JAX's own where targets have none."""
+    return next((name for name, known in available().items() if known == device), str(device))
 
 
 @functools.cache

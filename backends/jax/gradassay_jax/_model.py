@@ -54,17 +54,24 @@ class JaxModel:
         return {**_framework.fetch(found["gradients"])}
 
     def _ask(self, operator: Operator, key: tuple[object, ...], inputs: Tensors, *more: Tensors) -> Results:
-        """Run an operator on values (parameters and inputs) and further dicts; leave the evidence in `ran`."""
+        """Run an operator on values (parameters and inputs) and further dicts; leave the evidence in `ran`.
+
+        Raises:
+            RuntimeError: if an array that comes back is on another device.
+        """
         values = {**self._parameters, **_framework.place(inputs, self._device)}
         arguments = [_framework.place(tensors, self._device) for tensors in more]
         with jax.default_device(self._device):
             found, evidence = self._execution.run(operator, key, values, *arguments)
         precision = jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]  # jax sets it at run time
         answers = {f"{group} {name}": value for group, tensors in found.items() for name, value in tensors.items()}
+        asked, there = _framework.name_of(self._device), _framework.where(answers)
+        if there not in ("", asked):
+            raise RuntimeError(f"the answers are on {there}, but {asked} was asked for")
         self.ran = {
             **evidence,
             "kernel": "xla",
-            "device": _framework.where(answers),
+            "device": there,
             "matmul_precision": str(precision or "default"),
             "subnormals": _framework.subnormals(self._dtype, self._device),
         }

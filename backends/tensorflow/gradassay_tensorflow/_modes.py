@@ -45,7 +45,11 @@ class Execution:
         self.evidence: dict[str, str] = {}
 
     def __call__(self, key: Hashable, function: Function, *groups: Tensors) -> tuple[dict[str, Array | None], ...]:
-        """Return as arrays the groups of named tensors that `function` returns for groups of named tensors."""
+        """Return as arrays the groups of named tensors that `function` returns for groups of named tensors.
+
+        Raises:
+            RuntimeError: if a tensor that comes back lies on another device.
+        """
         with tf.device(self._placement):
             tensors = [{name: to_tensor(array) for name, array in group.items()} for group in groups]
             if self.mode == "eager":
@@ -55,6 +59,8 @@ class Execution:
             else:
                 found, facts = self._call_traced(key, function, tensors)
         places = sorted({device_of(tensor) for group in found for tensor in group.values() if tensor is not None})
+        if places and places != [self.device]:
+            raise RuntimeError(f"the answers are on {', '.join(places)}, but {self.device} was asked for")
         self.evidence = {**facts, "device": ", ".join(places)}
         return tuple({name: None if t is None else to_array(t) for name, t in group.items()} for group in found)
 

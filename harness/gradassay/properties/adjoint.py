@@ -34,6 +34,7 @@ def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
         zero=np.zeros((), dtype=bool),
         sigma=np.maximum(sigma, np.finfo(np.float64).tiny),
         blind=one.blind or scale["<J'v, u>"].blind,
+        overflow=one.overflow or scale["<J'v, u>"].overflow,
         rung=one.rung,
         bits=one.bits,
         roundoff=one.roundoff,

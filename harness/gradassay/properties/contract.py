@@ -15,7 +15,7 @@ from gradassay._target import numpy_dtype
 
 
 def _wrong(name: str, got: Mapping[str, Array | None], case: Case) -> str:
-    """Say how one tensor breaks the contract, or nothing."""
+    """Say how one tensor breaks the contract, its numbers apart, or nothing."""
     shape = case.table[name].shape
     if name not in got:
         return f"{name} is missing; should be there with shape {shape}"
@@ -26,18 +26,25 @@ def _wrong(name: str, got: Mapping[str, Array | None], case: Case) -> str:
         return f"{name} has shape {array.shape}; should be {shape}"
     if array.dtype != numpy_dtype(case.dtype):
         return f"{name} has dtype {array.dtype}; should be {case.dtype}"
-    if not np.all(np.isfinite(array.astype(np.float64))):
-        strange = np.argwhere(~np.isfinite(array.astype(np.float64)))
-        return f"{name} has {len(strange)} elements that are not finite, the first at {strange[0].tolist()}"
     return ""
 
 
+def _not_finite(name: str, array: Array | None, truth: Reference | None) -> str:
+    """Say that numbers are not finite, unless the dtype's range is left: what comes back then is not specified."""
+    strange = np.argwhere(~np.isfinite(array.astype(np.float64))) if array is not None else np.empty((0, 0))
+    if not len(strange) or (truth is not None and truth.overflow):
+        return ""
+    return f"{name} has {len(strange)} elements that are not finite, the first at {strange[0].tolist()}"
+
+
 def _findings(
-    what: str, names: tuple[str, ...], got: Mapping[str, Array | None], case: Case, references: Mapping[str, Reference]
+    what: str, names: tuple[str, ...], got: Mapping[str, Array | None], case: Case, truth: Mapping[str, Reference]
 ) -> Iterator[Finding]:
-    wrong = {name: fault for name in names if (fault := _wrong(name, got, case))}
-    for name in [name for name in wrong if _not_finite(got.get(name)) and references[name].blind]:
-        del wrong[name]  # the dtype's range is left on the way: what comes back then is not specified
+    wrong = {
+        name: fault
+        for name in names
+        if (fault := _wrong(name, got, case) or _not_finite(name, got[name], truth.get(name)))
+    }
     if extra := sorted(set(got) - set(names)):
         wrong[what] = f"{', '.join(extra)} came back, though nobody asked; should be {', '.join(names)} alone"
     for name, fault in wrong.items():
@@ -47,19 +54,20 @@ def _findings(
 
 
 def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
-    answer = subject.vjp() if "vjp" in subject.operators else subject.forward()
-    given = [*answer.outputs.values(), *answer.gradients.values()]
-    references: dict[str, Reference] = {}
-    if any(_not_finite(array) for array in given):  # only then does it matter what the truth is
-        references = oracle.ask(case, Query("vjp", cotangents=case.cotangents, wrt=case.differentiable))
+    answers = {"outputs of forward": subject.forward().outputs}
+    gradients: Mapping[str, Array | None] = {}
     if "vjp" in subject.operators:
-        pulled = {name.removeprefix("d "): r for name, r in references.items() if name.startswith("d ")}
-        yield from _findings("gradients", case.differentiable, answer.gradients, case, pulled)
-    yield from _findings("outputs", case.outputs, answer.outputs, case, references)
-
-
-def _not_finite(array: Array | None) -> bool:
-    return array is not None and not np.all(np.isfinite(array.astype(np.float64)))
+        answer = subject.vjp()
+        answers["outputs"], gradients = answer.outputs, answer.gradients
+    truth: Mapping[str, Reference] = {}
+    given = [*gradients.values(), *(array for outputs in answers.values() for array in outputs.values())]
+    if any(array is not None and not np.all(np.isfinite(array.astype(np.float64))) for array in given):
+        truth = oracle.ask(case, Query("vjp", cotangents=case.cotangents, wrt=case.differentiable))
+    if "vjp" in subject.operators:
+        pulled = {name.removeprefix("d "): r for name, r in truth.items() if name.startswith("d ")}
+        yield from _findings("gradients", case.differentiable, gradients, case, pulled)
+    for what, outputs in answers.items():
+        yield from _findings(what, case.outputs, outputs, case, truth)
 
 
 contract = Property(

@@ -13,6 +13,7 @@ from gradassay._oracle import Oracle, Query, Reference
 from gradassay._property import Finding, Property
 from gradassay._spec import Array, Tensor
 from gradassay._subject import Subject
+from gradassay._target import numpy_dtype
 
 
 def _asked(case: Case) -> list[tuple[str, str, Any]]:
@@ -40,6 +41,9 @@ def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
         if got is None or got.shape != reference.high.shape:
             shape = "nothing" if got is None else f"shape {got.shape}"
             yield Finding(name, fault=f"got {shape}; should be of shape {reference.high.shape}")
+            continue
+        if got.dtype != numpy_dtype(case.dtype):
+            yield Finding(name, fault=f"got dtype {got.dtype}; should be {case.dtype}")
             continue
         if block is not None:
             index = _steps(labels[0], tuple(block["of_steps"])) + _steps(labels[1], tuple(block["wrt_steps"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gradassay._case import Case
 from gradassay._oracle import Oracle, Query
@@ -11,13 +12,17 @@ from gradassay._subject import Subject
 
 
 def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
-    references = oracle.ask(case, Query("jvp", tangents=case.tangents))
-    yield from compare(subject.jvp().tangents, references, case.outputs, case)
+    answer = subject.jvp()
+    yield from compare(answer.tangents, oracle.ask(case, Query("jvp", tangents=case.tangents)), case.outputs, case)
+    primal = oracle.ask(case, Query("vjp", cotangents=case.cotangents, wrt=case.differentiable))
+    found = {name: answer.outputs.get(name) for name in case.outputs}
+    for finding in compare(found, primal, case.outputs, case):
+        yield replace(finding, tensor=f"primal {finding.tensor}")
 
 
 jvp = Property(
     name="jvp",
-    claim="The tangent of every output is the exact JVP to within rounding noise.",
+    claim="The tangent of every output is the exact JVP to within rounding noise, and the output with it is right.",
     equation="|J u - (J u)*| <= limit * sigma",
     needs=frozenset({"jvp"}),
     check=_check,

@@ -57,7 +57,7 @@ def _told(by_target: dict[str, list[Verdict]]) -> tuple[str, bool]:
         targets.setdefault(answer, []).append(target)
         if answer == "in part":
             unseen |= dict.fromkeys(f"{v.property} {v.outcome}" for v in verdicts if v.outcome in UNSEEN)
-    parts = []
+    parts: list[str] = []
     for answer in ("right", "in part", *BAD.values(), *UNSEEN):
         if on := targets.get(answer):
             # The noun stands once, in the first part.

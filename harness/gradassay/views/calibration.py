@@ -272,7 +272,7 @@ def _left_out(calibration: Calibration) -> list[str]:
         "## What this does not show",
         "",
         *_prose(
-            "Modes that compile for every shape, but for the first of a backend that has no other; devices that were not "
+            "Modes that compile for every shape, but for the first of a backend without others; devices that were not "
             "here; other models. And that limits hold for "
             "correct implementations says nothing about which faults they see: planted faults do."
         ),
