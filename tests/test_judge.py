@@ -273,15 +273,16 @@ def test_what_has_no_noise_shows_every_error() -> None:
 
 
 def test_compare_tells_none_from_nothing_and_from_another_shape() -> None:
-    case: Any = SimpleNamespace(table=dict.fromkeys("abcd", ROW))
+    case: Any = SimpleNamespace(table=dict.fromkeys("abcde", ROW), dtype="float64")
     ones = np.ones((2, 8))
     references = {f"d {name}": reference(ones) for name in case.table}
-    got = {"a": None, "c": np.ones((8, 2)), "d": ones}
+    got = {"a": None, "c": np.ones((8, 2)), "d": ones, "e": ones.astype(np.float32)}
     findings = list(compare(got, references, tuple(case.table), case, prefix="d "))
     assert [finding.fault for finding in findings] == [
         "got None: 'no gradient', which is not zero; should be an array of shape (2, 8)",
         "got nothing; should be an array of shape (2, 8)",
         "got shape (8, 2); should be (2, 8)",
         "",
+        "got dtype float32; should be float64",
     ]
     assert findings[3].got is not None and np.array_equal(findings[3].got, ones)

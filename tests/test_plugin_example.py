@@ -49,7 +49,7 @@ def test_a_strangers_backend_is_verified(installed: dict[str, str], how: list[st
     command = [sys.executable, "-m", "gradassay.cli", "verify", "example", "--suite", "smoke", *how]
     ended = subprocess.run(command, env=installed, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "All 22 verdicts passed on 2 targets" in " ".join(ended.stdout.split())
+    assert "All 38 verdicts passed on 2 targets" in " ".join(ended.stdout.split())
 
 
 def test_a_strangers_wrong_gradient_is_found(installed: dict[str, str], tmp_path: Path) -> None:
@@ -67,7 +67,8 @@ def test_a_strangers_wrong_gradient_is_found(installed: dict[str, str], tmp_path
         "    name = 'wrong'\n"
         "    def load(self, spec, config, parameters, target):\n"
         "        return Wrong(parameters)\n"
-        "records = verify(objects=[Backend()], specs=['affine'], cache=False)\n"
+        "asked = ['contract', 'values', 'gradients', 'untouched']\n"
+        "records = verify(objects=[Backend()], specs=['affine'], properties=asked, cache=False)\n"
         "verdicts = [r for r in records if hasattr(r, 'tensor') and not r.against]\n"
         "print(sorted({(v.property, v.tensor) for v in verdicts if v.outcome == 'failed'}))\n"
     )

@@ -215,7 +215,7 @@ def test_values(dtype: str, ask: Callable[..., list[Verdict]]) -> None:
     failed = next(verdict for verdict in verdicts if verdict.outcome == "failed")
     assert failed.worst is not None and failed.worst.index == (0, 1, 2)
     assert failed.worst.where == {"layer": "0", "direction": "forward", "row": "1", "unit": "2"}
-    assert set(failed.still_right) == {"y", "c_n"}
+    assert set(failed.still_right) == {"y", "c_n", "h_n of vjp"}  # which came out right with the gradients
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -325,16 +325,37 @@ def test_repeat_when_the_second_answer_differs(ask: Callable[..., list[Verdict]]
             gradients = gradients | {"x": gradients["x"] * np.float32(1.01)}
         return outputs, gradients
 
-    assert set(wrong_ones(ask("repeat", {"vjp": vjp}))) == {"x"}
+    assert set(wrong_ones(ask("repeat", {"vjp": vjp}))) == {"x", "x of other data", "x of another shape"}
     shapes = [args[0]["x"].shape for args in calls]
-    assert shapes == [(2, 5, 3), (3, 6, 3), (2, 5, 3)]  # another shape in between
+    assert shapes == [(2, 5, 3), (2, 5, 3), (3, 6, 3), (2, 5, 3)]  # other data and another shape in between
 
 
-@pytest.mark.parametrize(("leaks", "wrong"), [((1e-3, 1e-3), False), ((0.0, 1e-3), True), ((1e-3, 2e-3), True)])
+def test_repeat_sees_an_answer_that_is_kept_by_its_shape(ask: Callable[..., list[Verdict]]) -> None:
+    kept: dict[Any, Any] = {}
+
+    def vjp(model: Any, inputs: Any, *args: Any) -> Any:
+        return kept.setdefault(inputs["x"].shape, model.vjp(inputs, *args))
+
+    wrong = set(wrong_ones(ask("repeat", {"vjp": vjp})))
+    assert {"y of other data", "x of other data"} <= wrong and "x" not in wrong
+
+
+def test_repeat_sees_a_forward_that_is_right_only_once(ask: Callable[..., list[Verdict]]) -> None:
+    calls = []
+
+    def forward(model: Any, inputs: Any) -> Any:
+        calls.append(None)
+        outputs = model.forward(inputs)
+        return outputs if len(calls) == 1 else outputs | {"y": outputs["y"] * np.float32(1.01)}
+
+    assert set(wrong_ones(ask("repeat", {"forward": forward}))) == {"y of forward"}
+
+
+@pytest.mark.parametrize(("leaks", "wrong"), [((1e-3, 0, 1e-3), False), ((0, 0, 1e-3), True), ((1e-3, 0, 2e-3), True)])
 def test_repeat_of_a_leak_is_about_its_being_the_same(
-    leaks: tuple[float, float], wrong: bool, ask: Callable[..., list[Verdict]]
+    leaks: tuple[float, float, float], wrong: bool, ask: Callable[..., list[Verdict]]
 ) -> None:
-    """Another shape is asked for between the two, which has a row more."""
+    """Other data are asked for between the two, and another shape, which has a row more."""
     calls = []
 
     def vjp(model: Any, inputs: Any, *args: Any) -> Any:
@@ -345,7 +366,7 @@ def test_repeat_of_a_leak_is_about_its_being_the_same(
         return outputs, gradients
 
     assert set(wrong_ones(ask("repeat", {"vjp": vjp}, case="ragged"))) == ({"x"} if wrong else set())
-    assert len(calls) == 2
+    assert len(calls) == 3
 
 
 def test_repeat_when_the_second_answer_is_none(ask: Callable[..., list[Verdict]]) -> None:
@@ -448,7 +469,7 @@ def test_an_exception_of_a_number_is_the_backends_own(store: Cache) -> None:
 @pytest.mark.parametrize("error", [Unsupported("no gradients here"), RuntimeError("out of memory")])
 def test_a_target_without_a_verdict_on_gradients_makes_the_run_wrong(error: Exception, store: Cache) -> None:
     _, footer = run_everything(broken({"vjp": _raise(error)}), store)
-    assert footer.wrong == ("faulty-model/rounded/cpu/float32 reached no verdict on gradients",)
+    assert footer.wrong == ("faulty-model/rounded/cpu/float32 reached no verdict on gradients of lstm",)
     assert footer.counts.get("failed") is None
 
 
@@ -487,7 +508,8 @@ def test_errors_of_any_size_end_in_verdicts(error: float, store: Cache) -> None:
     )
     verdicts = [record for record in records if isinstance(record, Verdict)]
     assert all(encode(verdict) for verdict in verdicts)
-    assert {v.outcome for v in verdicts if v.property == "gradients" and v.target.startswith("faulty")} == {"failed"}
+    pulled = [v for v in verdicts if v.property == "gradients" and v.tensor not in ("y", "h_n", "c_n")]
+    assert {v.outcome for v in pulled if v.target.startswith("faulty")} == {"failed"}
     (agreement,) = [v for v in verdicts if v.property == "agreement"]
     assert agreement.outcome == "failed"
 
@@ -579,6 +601,6 @@ def test_what_overflows_rightly_breaks_no_contract(store: Cache) -> None:
         outputs={name: infinite(v) for name, v in case.cotangents.items()},
         gradients={name: infinite(case.tensors[name]) for name in case.differentiable},
     )
-    subject = SimpleNamespace(operators=frozenset({"forward", "vjp"}), vjp=lambda: answer)
+    subject = SimpleNamespace(operators=frozenset({"forward", "vjp"}), vjp=lambda: answer, forward=lambda: answer)
     found = list(properties()["contract"].check(subject, case, oracle))  # type: ignore[arg-type]
     assert [finding.fault for finding in found] == ["", ""]

@@ -46,10 +46,10 @@ class Reference:
     zero: npt.NDArray[np.bool_]
     sigma: Floats
     blind: str
-    overflow: bool  # blind because the dtype's range is left: what comes back is not specified, not even finiteness
     rung: str
     bits: int
     roundoff: float
+    overflow: bool = False  # blind because the dtype's range is left: not even finiteness is specified then
 
 
 class Oracle:

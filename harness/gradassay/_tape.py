@@ -292,7 +292,7 @@ class Tape:
 
     def index(self, a: Var, index: Index) -> Var:
         for part in index if isinstance(index, tuple) else (index,):
-            if not isinstance(part, int | np.integer | slice):
+            if isinstance(part, np.ndarray | list):
                 raise TypeError(f"an index holds integers and slices, not a {type(part).__name__}: `gather` rows")
 
         def to_a(g: Any, into: Contributions) -> None:

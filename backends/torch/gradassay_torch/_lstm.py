@@ -57,7 +57,9 @@ def function(module: torch.nn.LSTM) -> Function:
             return found
 
         x = tensors["x"] if module.batch_first else tensors["x"].transpose(0, 1)
-        y, (h_n, c_n) = _ragged(call, x, tensors["lengths"], module.batch_first) if "lengths" in tensors else call(x)
+        # Packing refuses a batch of none, of which the lengths say nothing.
+        ragged = "lengths" in tensors and tensors["lengths"].numel() > 0
+        y, (h_n, c_n) = _ragged(call, x, tensors["lengths"], module.batch_first) if ragged else call(x)
         return {"y": y if module.batch_first else y.transpose(0, 1), "h_n": h_n, "c_n": c_n}
 
     return lstm

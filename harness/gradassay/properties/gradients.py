@@ -14,12 +14,11 @@ def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
     query = Query("vjp", cotangents=case.cotangents, wrt=case.differentiable)
     answer, references = subject.vjp(), oracle.ask(case, query)
     yield from compare(answer.gradients, references, case.differentiable, case, prefix="d ")
-    yield from compare(answer.outputs, references, case.outputs, case)
 
 
 gradients = Property(
     name="gradients",
-    claim="The gradient of every input, state and parameter is the exact VJP, and the outputs with it are right too.",
+    claim="The gradient of every input, state and parameter is the exact VJP to within rounding noise.",
     equation="|J'v - (J'v)*| <= limit * sigma",
     needs=frozenset({"vjp"}),
     check=_check,

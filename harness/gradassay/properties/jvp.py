@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from gradassay._case import Case
 from gradassay._oracle import Oracle, Query
-from gradassay._property import Finding, Property, compare
+from gradassay._property import Finding, Property, compare, compare_again
 from gradassay._subject import Subject
 
 
@@ -15,9 +14,8 @@ def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
     answer = subject.jvp()
     yield from compare(answer.tangents, oracle.ask(case, Query("jvp", tangents=case.tangents)), case.outputs, case)
     primal = oracle.ask(case, Query("vjp", cotangents=case.cotangents, wrt=case.differentiable))
-    found = {name: answer.outputs.get(name) for name in case.outputs}
-    for finding in compare(found, primal, case.outputs, case):
-        yield replace(finding, tensor=f"primal {finding.tensor}")
+    known = {name: array for name, array in subject.forward().outputs.items() if name in case.outputs}
+    yield from compare_again(answer.outputs, known, primal, case, "jvp")
 
 
 jvp = Property(

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradassay._case import Case, build
 from gradassay._oracle import Oracle, Query, Reference
-from gradassay._property import Finding, Property, compare
+from gradassay._property import Finding, Property, compare, compare_again
 from gradassay._spec import Array
 from gradassay._subject import Subject
 
@@ -66,9 +66,8 @@ def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
     yield from compare(second.outputs, references, outputs, case)
     yield from compare(second.gradients, references, pulled, case, prefix="d ")
     again = between(forward.outputs, scales, "")
-    whole = tuple(n for n in case.outputs if n in again)
-    for finding in compare(subject.forward(fresh=True).outputs, again, whole, case):
-        yield replace(finding, tensor=f"{finding.tensor} of forward")
+    known = {name: forward.outputs[name] for name in case.outputs if name in again}
+    yield from compare_again(subject.forward(fresh=True).outputs, known, again, case, "forward")
 
 
 repeat = Property(
