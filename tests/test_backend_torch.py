@@ -67,7 +67,10 @@ def test_the_switches_are_put_back() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("mode", ["onednn", "native"])
 def test_the_kernel_is_named(mode: str, dtype: str) -> None:
-    ran = ask(alone(torch_backend, mode, dtype), "plain", "gradients")[0].ran
+    verdict = ask(alone(torch_backend, mode, dtype), "plain", "gradients")[0]
+    if (mode, dtype) == ("onednn", "bfloat16") and verdict.outcome == "skipped":
+        pytest.skip(verdict.reason)  # not every processor has the instructions
+    ran = verdict.ran
     assert (ran["kernel"], ran["compiled"], ran["device"]) == (mode, "no", "cpu")
 
 

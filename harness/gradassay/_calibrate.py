@@ -2,7 +2,6 @@
 
 `python -m gradassay._calibrate` asks every spec that has a suite `calibration`. The implementations are its own
 equations in every dtype, summing in every order, and the installed backends in the modes that compile nothing.
-A backend whose every mode compiles is asked the cases that share the few shapes held by most, in its first mode.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -32,7 +30,6 @@ from gradassay._target import DTYPES
 SUITE = "calibration"
 PROPERTIES = ("values", "gradients", "jvp", "hvp")  # not agreement: pairs of answers are not independent of each other
 ENOUGH = 20_000  # verdicts
-SHAPES = 3  # of a mode that compiles
 QUICK = 6  # cases, the smallest there are
 REPORT = Path("reports/calibration")
 
@@ -88,20 +85,14 @@ def calibrate(
         orders: Sequence[Order] = get_args(Order)
         simulated = [Simulated(spec, order=order, features=features) for order in orders]
         cases = [template.name for template in templates]
-        alike = [template.name for template in _alike(templates)]
-        rounds: list[tuple[Sequence[str], Sequence[Backend], Sequence[str]]] = [
-            (_uncompiled(spec.name, backends), (), cases),
-            (_compiled(spec.name, backends), (), alike),
-            ((), simulated, cases),
-        ]
-        for targets, objects, asked in rounds:
+        for targets, objects in ((_uncompiled(spec.name, backends), ()), ((), simulated)):
             if targets or objects:
                 with Recording(None) as recording:
                     records = verify(
                         targets,
                         suites=(SUITE,),
                         specs=(spec.name,),
-                        cases=asked,
+                        cases=cases,
                         properties=PROPERTIES,
                         objects=objects,
                         on_record=recording.take,
@@ -119,20 +110,6 @@ def _place(verdict: Verdict) -> tuple[str, str, int]:
 
 def _size(spec: Spec[Any, Any], template: CaseTemplate) -> int:
     return sum(prod(tensor.shape) for tensor in spec.tensors(template.config, template.call))
-
-
-def _alike(templates: Sequence[CaseTemplate]) -> list[CaseTemplate]:
-    """The cases of the shapes that most cases have: a compiled mode pays for each shape once."""
-    shapes = Counter((template.config, template.call) for template in templates)
-    most = {shape for shape, _ in shapes.most_common(SHAPES)}
-    return [template for template in templates if (template.config, template.call) in most]
-
-
-def _compiled(spec: str, backends: Mapping[str, Backend]) -> tuple[str, ...]:
-    """Return a target for each dtype of the first mode of the backends that have none which is not compiled."""
-    offers = [(name, offer) for name, b in backends.items() for offer in b.offers if offer.spec == spec]
-    compiled = [(name, offer) for name, offer in offers if all(mode.compiled for mode in offer.modes)]
-    return tuple(f"{name}/{offer.modes[0].name}/{dtype}" for name, offer in compiled for dtype in offer.dtypes)
 
 
 def _uncompiled(spec: str, backends: Mapping[str, Backend]) -> tuple[str, ...]:

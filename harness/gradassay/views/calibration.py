@@ -272,8 +272,7 @@ def _left_out(calibration: Calibration) -> list[str]:
         "## What this does not show",
         "",
         *_prose(
-            "Modes that compile for every shape, but for the first of a backend without others; devices that were not "
-            "here; other models. And that limits hold for "
+            "Modes that compile for every shape, devices that were not here, other models. And that limits hold for "
             "correct implementations says nothing about which faults they see: planted faults do."
         ),
         *(_table(("skipped", "verdicts"), rows) if rows else []),
