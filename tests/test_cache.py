@@ -271,7 +271,11 @@ def test_keys_are_equal_exactly_when_contents_are(one: Any, other: Any) -> None:
     assert key(one) == key(json.loads(json.dumps(one)))
 
 
-@pytest.mark.parametrize("part", [object(), Point, np.array([None]), {1: object()}, lambda: 0], ids=repr)
+@pytest.mark.parametrize(
+    "part",
+    [object(), Point, np.array([None]), {1: object()}, lambda: 0],
+    ids=["object", "class", "array of objects", "object within", "function"],
+)
 def test_what_may_change_between_runs_has_no_key(part: Any) -> None:
     with pytest.raises(TypeError, match="has no canonical bytes"):
         key(part)
