@@ -16,7 +16,7 @@ from gradassay._target import Target
 from gradassay_lstm import LSTM, Call
 
 PROPERTY = {"forward": "values", "vjp": "gradients", "jvp": "jvp", "jacobian": "jacobian", "hvp": "hvp"}
-ASK = {"jacobian": [["c_n", "weight_ih_l0"]], "hvp": True}
+ASK = {"jacobian": [["c_n", "weight_ih_l0"]]}
 # By feature, a small case of it: no feature, and every one that a bundled backend has a gap for.
 CASES = {
     "plain": (LSTM(3, 4), Call(2, 3)),
@@ -74,7 +74,7 @@ def ask(one: Alone, case: str, *properties: str) -> tuple[Verdict, ...]:
     """Return the verdicts on one of `CASES`, reached in this process."""
     spec: Spec[Any, Any] = _plugins.find("spec", one.offer.spec).load()
     config, call = CASES[case]
-    template = CaseTemplate(case, config, call, "unit", 11, ask=ASK if spec.name == "lstm" else {"hvp": True})
+    template = CaseTemplate(case, config, call, "unit", 11, thorough=True, ask=ASK if spec.name == "lstm" else {})
     return verify_case(one, spec, template, one.offer.dtypes[0], properties=properties, oracle=oracle)
 
 

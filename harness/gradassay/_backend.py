@@ -26,6 +26,7 @@ class Mode:
     evidence: Mapping[str, str] = field(default_factory=dict)
     compiled: bool = False  # pays dearly for every new shape: a run takes one case of the pool for each dtype
     sweep: bool = False  # too slow for every run: only when named, or in a sweep
+    variant: bool = False  # another mode with a switch turned, such as evaluation: a run takes cases of the pool
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Offer:
     devices: tuple[str, ...] = ("cpu",)
     operators: frozenset[str] = frozenset({"forward", "vjp"})
     gaps: tuple[Gap, ...] = ()
+    promises: frozenset[str] = frozenset()  # beyond the equations; what is promised is verified
 
     def mode(self, name: str) -> Mode:
         return next(mode for mode in self.modes if mode.name == name)
@@ -140,6 +142,15 @@ class Backend(Protocol):
         ...
 
     def load(self, spec: str, config: Any, parameters: Tensors, target: Target) -> Model: ...
+
+
+@runtime_checkable
+class Randomness(Protocol):
+    """A backend whose framework has random state of its own, beside Python's and NumPy's."""
+
+    def random_state(self) -> Mapping[str, bytes]:
+        """Return the framework's random state by generator: it should be the same before and after a call."""
+        ...
 
 
 @runtime_checkable

@@ -177,7 +177,7 @@ def case_of(
         name: words.branch("tangent").branch(name).normal(table[name].shape).astype(numpy_dtype(dtype))
         for name in chosen
     }
-    ask = {"hvp": True, "jacobian": [(of, by) for of in outputs for by in chosen] if "jacobian" in properties else ()}
+    ask = {"jacobian": [(of, by) for of in outputs for by in chosen] if "jacobian" in properties else ()}
     template = CaseTemplate(CASE, config, call, spec.regimes[0], seed, ask=ask)
     return GivenCase(spec, SUITE, template, dtype, tensors, seen, tangents, chosen)
 

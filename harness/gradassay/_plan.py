@@ -74,8 +74,8 @@ def plan(
 ) -> Plan:
     """Lay out a run.
 
-    Modes that compile, and a further device that nobody `typed`, get one case of the pool for each dtype,
-    unless it is a sweep or cases are named.
+    Modes that compile or are a variant, and a further device that nobody `typed`, get one case of the pool for each
+    dtype, and properties that are thorough get cases that are, unless it is a sweep or cases are named.
 
     Raises:
         UsageError: for a suite, case or property that does not exist, or a selection that is empty.
@@ -88,8 +88,8 @@ def plan(
         t.name for table in have.values() for s, templates in table.items() if s in wanted_suites for t in templates
     ]
     wanted_cases = set(_chosen("case", cases, named))
-    everything = [*generic(), *(p.name for spec in specs.values() for p in spec.properties), AGREEMENT]
-    wanted_properties = _chosen("property", properties, everything)
+    every = [*generic(), *(p.name for spec in specs.values() for p in spec.properties), AGREEMENT]
+    wanted_properties = _chosen("property", properties, every)
 
     questions = {
         name: tuple(
@@ -98,7 +98,7 @@ def plan(
             if suite in wanted_suites
             for template in templates
             if template.name in wanted_cases
-            for question in [_question(spec, suite, template, wanted_properties)]
+            for question in [_question(spec, suite, template, wanted_properties, everything=sweep or bool(cases))]
             if question.properties
         )
         for name, spec in specs.items()
@@ -113,7 +113,7 @@ def plan(
             mode = offer.mode(target.mode)
             asked = questions[offer.spec]
             elsewhere = target.device != offer.devices[0] and target.device not in typed
-            if (mode.compiled or elsewhere) and not sweep and not cases:
+            if (mode.compiled or mode.variant or elsewhere) and not sweep and not cases:
                 asked = _from_pool(asked, offer, target)
             jobs.setdefault(target.backend, []).append(Job(target, offer, mode, asked))
     if not any(job.questions for found in jobs.values() for job in found):
@@ -143,10 +143,13 @@ def _from_pool(questions: tuple[Question, ...], offer: Offer, target: Target) ->
     return tuple(q for q in questions if q is chosen or (whole and q.suite == SMOKE))
 
 
-def _question(spec: Spec[Any, Any], suite: str, template: CaseTemplate, wanted: Sequence[str]) -> Question:
+def _question(
+    spec: Spec[Any, Any], suite: str, template: CaseTemplate, wanted: Sequence[str], everything: bool
+) -> Question:
     probe = Case(spec, suite, template, "float64", {}, {}, {})  # `applies` looks at the template, not at data
     every = (*generic().values(), *spec.properties)
-    return Question(spec, suite, template, tuple(p for p in every if p.name in wanted and p.applies(probe)))
+    asked = (p for p in every if p.name in wanted and p.applies(probe))
+    return Question(spec, suite, template, tuple(p for p in asked if everything or template.thorough or not p.thorough))
 
 
 def _chosen(what: str, wanted: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:

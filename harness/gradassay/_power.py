@@ -37,6 +37,7 @@ def fits(spec: Spec[Any, Any], fault: Fault, template: CaseTemplate) -> bool:
         and set(fault.shows_in) <= {tensor.name for tensor in tensors}
         and all(0 not in tensor.shape for tensor in tensors)
         and all(every[name].applies(probe) for name in fault.seen_by)
+        and (template.thorough or not any(every[name].thorough for name in fault.seen_by))
     )
 
 

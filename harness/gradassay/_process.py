@@ -108,6 +108,9 @@ class Spawned(Session):
             raise BackendError("malformed", f"{self.backend} sent what is no frame: {trouble}", tail)
         raise BackendError("crash", f"the process of {self.backend} {_outcome(status)}", tail)
 
+    def anew(self) -> Session:
+        return Spawned(self.backend, self._environment, self._deadline)
+
     def close(self) -> None:
         if self._process is not None:
             _close(self._process.stdin)  # no more requests: it ends
@@ -172,6 +175,9 @@ class InProcess(Session):
         except Exception as error:  # a backend may raise anything; a debugger finds it as the cause
             raise failure(error) from error
 
+    def anew(self) -> Session:
+        return InProcess(self.backend, self._environment)
+
     def close(self) -> None:
         for name, value in self._replaced.items():
             if value is None:
@@ -188,6 +194,9 @@ class Local(InProcess):
     def __init__(self, backend: Backend) -> None:
         super().__init__(backend.name, backend.environment())
         self._object = backend
+
+    def anew(self) -> Session:
+        return Local(self._object)
 
     def _start(self) -> None:
         from gradassay._worker import Worker

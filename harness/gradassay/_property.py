@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +35,50 @@ class Finding:
     fault: str = ""
 
 
+def between(
+    first: Mapping[str, Array | None], scales: Mapping[str, Reference], prefix: str = ""
+) -> dict[str, Reference]:
+    """References for a second answer: the first, with the noise of a difference of two.
+
+    An array of another shape has none. What leaks into an exact zero twice alike is wrong, but the same: it is for
+    others to tell.
+
+    Args:
+        first: what the second answer should be, within noise.
+        scales: the certified references, for their noise.
+        prefix: before a tensor's name in `scales`, "d " for gradients.
+    """
+    tiny = np.finfo(np.float64).tiny
+    return {
+        prefix + name: replace(
+            scale,
+            high=array.astype(np.float64),
+            low=np.zeros(array.shape),
+            radius=np.zeros(array.shape),
+            zero=scale.zero & (array == 0),
+            sigma=np.sqrt(2.0) * np.where(scale.zero, tiny, scale.sigma),
+        )
+        for name, array in first.items()
+        if array is not None and array.shape == (scale := scales[prefix + name]).high.shape
+    }
+
+
+def scan(package: ModuleType) -> dict[str, Property]:
+    """Return the properties of a package by name: one module, one property; a module put into its folder is found.
+
+    Raises:
+        ValueError: if two have one name.
+    """
+    found: dict[str, Property] = {}
+    for module in sorted(info.name for info in iter_modules(package.__path__)):
+        for value in vars(import_module(f"{package.__name__}.{module}")).values():
+            if isinstance(value, Property):
+                if value.name in found and found[value.name] is not value:
+                    raise ValueError(f"two properties are called {value.name}; the second is in {module}.py")
+                found[value.name] = value
+    return found
+
+
 def always(case: Case) -> bool:
     return True
 
@@ -47,6 +94,8 @@ class Property:
         needs: the operators of a backend without which it cannot be asked.
         check: yields findings; every request to the backend goes through the subject.
         applies: whether a case is one for it (a full Jacobian only where it is small).
+        thorough: it costs several calls, or a second derivative: asked of cases that are thorough, or named, alone.
+        promise: asked of backends that promise this, and of no other: safety against NaN on padding, say.
     """
 
     name: str
@@ -55,6 +104,8 @@ class Property:
     needs: frozenset[str]
     check: Callable[[Subject, Case, Oracle], Iterator[Finding]]
     applies: Callable[[Case], bool] = always
+    thorough: bool = False
+    promise: str = ""
 
 
 def compare(

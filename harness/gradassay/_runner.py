@@ -149,7 +149,10 @@ class Run:
             if self.stop.is_set():
                 return
             lacking = [reason for need in sorted(property_.needs) if (reason := refusal(need))]
-            if lacking:
+            if property_.promise and property_.promise not in job.offer.promises:
+                reason = f"{target.backend} does not promise {property_.promise}"
+                self._take(self._verdict(job, question, property_, outcome="not applicable", reason=reason))
+            elif lacking:
                 self._take(self._verdict(job, question, property_, outcome="skipped", reason=lacking[0]))
             else:
                 self._take(*self._answers(job, question, property_, case, subject, units))

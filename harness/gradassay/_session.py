@@ -17,6 +17,7 @@ from gradassay._target import Target
 _Reply = tuple[dict[str, Any], dict[str, Array]]
 _Known = TypeVar("_Known")
 Kind = Literal["unsupported", "exception", "crash", "timeout", "malformed"]
+Handed = Literal["plain", "read-only", "strided", "transposed"]
 
 
 class _Seen(msgspec.Struct):
@@ -24,6 +25,9 @@ class _Seen(msgspec.Struct):
     touched: tuple[str, ...]
     seconds: float
     none: tuple[str, ...]  # names of the gradients that are None
+    aliases: tuple[str, ...]
+    overwritten: tuple[str, ...]
+    reseeded: tuple[str, ...]
 
 
 class _Failure(msgspec.Struct):
@@ -57,6 +61,9 @@ class Answer:
         ran: what the model says about how it ran.
         touched: what changed byte for byte during the call: inputs and parameters by their names, others as
             "cotangent of y" and "tangent of x".
+        aliases: arrays that share memory, in words: "gradient of b and gradient of c", "gradient of x and input x".
+        overwritten: what the call before had returned, and this call changed: "output y", "gradient of x".
+        reseeded: generators of random numbers whose state the call changed: "python", "numpy", a framework's own.
         seconds: inside the backend, without any conversion to or from bytes.
     """
 
@@ -66,6 +73,9 @@ class Answer:
     jacobian: Array | None = None
     ran: dict[str, str] = field(default_factory=dict)
     touched: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    overwritten: tuple[str, ...] = ()
+    reseeded: tuple[str, ...] = ()
     seconds: float = 0.0
 
 
@@ -93,12 +103,23 @@ class Session(ABC):
     @abstractmethod
     def close(self) -> None: ...
 
+    @abstractmethod
+    def anew(self) -> Session:
+        """Return another session with this backend: in a process of its own, where this one is; not started yet."""
+
     def hello(self) -> dict[str, Any]:
         """Return {"devices": [...], "versions": {...}, "pid": ...} of the backend where it runs."""
         return self._request({"request": "hello"})[0]
 
-    def load(self, spec_name: str, config_json: dict[str, Any], parameters: Tensors, target: Target) -> int:
-        """Load a model and return its id."""
+    def load(
+        self,
+        spec_name: str,
+        config_json: dict[str, Any],
+        parameters: Tensors,
+        target: Target,
+        tied: Sequence[Sequence[str]] = (),
+    ) -> int:
+        """Load a model and return its id. The parameters of a group of `tied` are handed over as one array."""
         model, self._next = self._next, self._next + 1
         request = {
             "request": "load",
@@ -106,6 +127,7 @@ class Session(ABC):
             "spec": spec_name,
             "config": config_json,
             "target": msgspec.to_builtins(target),
+            "tied": [list(group) for group in tied],
         }
         parameters = {name: array.copy() for name, array in parameters.items()}
         self._request(request, parameters)
@@ -130,8 +152,12 @@ class Session(ABC):
         wrt: Sequence[str] = (),
         of: str = "",
         by: str = "",
+        handed: Handed = "plain",
     ) -> Answer:
         """Call one operator of `gradassay._backend.OPERATORS`; "jacobian" returns d of / d by.
+
+        Args:
+            handed: how arrays lie in memory when the model is given them.
 
         Raises:
             KeyError: if no such model was loaded.
@@ -140,7 +166,15 @@ class Session(ABC):
         if model_id not in self._present:  # its process has ended since
             self._request(loading, parameters)
             self._present.add(model_id)
-        request = {"request": "call", "model": model_id, "operator": operator, "wrt": list(wrt), "of": of, "by": by}
+        request = {
+            "request": "call",
+            "model": model_id,
+            "operator": operator,
+            "wrt": list(wrt),
+            "of": of,
+            "by": by,
+            "handed": handed,
+        }
         groups = {"inputs": inputs, "cotangents": cotangents or {}, "tangents": tangents or {}}
         metadata, arrays = self._request(request, join(groups))
         seen = self._checked(metadata, _Seen)
@@ -151,6 +185,9 @@ class Session(ABC):
             jacobian=arrays.get("jacobian"),
             ran=seen.ran,
             touched=seen.touched,
+            aliases=seen.aliases,
+            overwritten=seen.overwritten,
+            reseeded=seen.reseeded,
             seconds=seen.seconds,
         )
 

@@ -76,6 +76,7 @@ class CaseTemplate:
     seed: int
     question: str = ""
     pool: bool = False  # small enough, and rarely enough of another shape, for compiled modes
+    thorough: bool = False  # asked also what costs several calls, or a second derivative
     # What to ask beside values and gradients; each property reads its own keys.
     ask: Mapping[str, Any] = field(default_factory=dict)
 
@@ -102,3 +103,7 @@ class Spec(Generic[Config, Call]):
     vary: Callable[[Config, Call], Call]  # a call of another shape, with the same features
     properties: tuple[Property, ...] = ()
     faults: tuple[Fault, ...] = ()
+    # Further ways to be wrong that a diagnosis tries on a configuration: conventions, mostly, too many for a catalogue.
+    hypotheses: Callable[[Config], Sequence[Fault]] = lambda config: ()
+    # A Hypothesis strategy of templates whose features are all among those given, of these regimes (all, if none).
+    strategy: Callable[[frozenset[str], tuple[str, ...]], Any] | None = None

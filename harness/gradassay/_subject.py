@@ -3,103 +3,178 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 
 import msgspec
 
 from gradassay._backend import Mode
+from gradassay._cache import key
 from gradassay._case import Case
-from gradassay._session import Answer, Session
+from gradassay._session import Answer, Handed, Session
 from gradassay._spec import Array, Tensors
 from gradassay._target import Target
+
+Tied = tuple[tuple[str, ...], ...]
 
 
 class DidNotRunError(Exception):
     """An answer came, but not from the mode that was asked for: a silent fall-back verifies nothing."""
 
 
+@dataclass
+class _Shared:
+    """What the subjects of one question have in common."""
+
+    session: Session
+    models: dict[str, int] = field(default_factory=dict)  # by configuration and parameters
+    known: dict[str, Answer] = field(default_factory=dict)  # by model and request
+    asked: dict[str, Answer] = field(default_factory=dict)
+    open: ExitStack = field(default_factory=ExitStack)
+    seconds: float = 0.0
+
+
 class Subject:
     """One case on one target. Every method raises `BackendError` when there is no answer, and `DidNotRunError`
     when what the model says it `ran` lacks the mode's evidence.
 
-    Attributes:
-        asked: every answer so far, by its request in words; a property that looks at side effects reads it.
-        seconds: time inside the backend.
+    `fresh` calls again what has been asked already. `handed` says how arrays lie in memory where they are handed
+    over: as they are, read-only, every second element of a larger buffer, or with their axes in the other order.
     """
 
-    def __init__(self, session: Session, case: Case, target: Target, operators: frozenset[str], mode: Mode) -> None:
+    def __init__(
+        self,
+        session: Session,
+        case: Case,
+        target: Target,
+        operators: frozenset[str],
+        mode: Mode,
+        *,
+        tied: Tied = (),
+        shared: _Shared | None = None,
+    ) -> None:
         self.case, self.target, self.operators, self.mode = case, target, operators, mode
-        self.asked: dict[str, Answer] = {}
-        self.seconds = 0.0
-        self._session = session
-        self._model: int | None = None
-        self._known: dict[tuple[str, ...], Answer] = {}
+        self._tied = tied
+        self._shared = shared if shared is not None else _Shared(session)
+
+    @property
+    def asked(self) -> dict[str, Answer]:
+        """Every answer so far, by its request in words; a property that looks at side effects reads it."""
+        return self._shared.asked
+
+    @property
+    def seconds(self) -> float:
+        """Time inside the backend."""
+        return self._shared.seconds
+
+    def of(self, case: Case, *, tied: Tied = ()) -> Subject:
+        """Return the same target on another case: the same loaded model, if configuration and parameters are the same.
+
+        Args:
+            tied: groups of parameters that are handed over as one and the same array.
+        """
+        return Subject(
+            self._shared.session, case, self.target, self.operators, self.mode, tied=tied, shared=self._shared
+        )
+
+    def anew(self) -> Subject:
+        """Return the same target and case in a process that has just started, and has answered nothing before."""
+        session = self._shared.open.enter_context(self._shared.session.anew())
+        shared = _Shared(session, asked=self._shared.asked, open=self._shared.open)
+        return Subject(session, self.case, self.target, self.operators, self.mode, tied=self._tied, shared=shared)
 
     def close(self) -> None:
-        if self._model is not None:
-            self._session.unload(self._model)
-            self._model = None
+        """Unload every model."""
+        shared = self._shared
+        with shared.open:
+            while shared.models:
+                shared.session.unload(shared.models.popitem()[1])
+
+    def forward(self, *, fresh: bool = False, handed: Handed = "plain") -> Answer:
+        return self._call("forward", fresh, handed)
+
+    def vjp(
+        self,
+        *,
+        cotangents: Tensors | None = None,
+        wrt: Sequence[str] | None = None,
+        fresh: bool = False,
+        handed: Handed = "plain",
+    ) -> Answer:
+        """Pull cotangents (the case's, if none are given) back to `wrt` (everything that is differentiable)."""
+        along = self.case.cotangents if cotangents is None else cotangents
+        return self._call("vjp", fresh, handed, cotangents=along, wrt=self._wrt(wrt))
+
+    def jvp(self, *, tangents: Tensors | None = None, fresh: bool = False) -> Answer:
+        """Push tangents (the case's, if none are given) forward."""
+        return self._call("jvp", fresh, tangents=self.case.tangents if tangents is None else tangents)
+
+    def jacobian(self, of: str, by: str) -> Array | None:
+        return self._call("jacobian", False, of=of, by=by).jacobian
+
+    def hvp(
+        self,
+        *,
+        cotangents: Tensors | None = None,
+        tangents: Tensors | None = None,
+        wrt: Sequence[str] | None = None,
+        fresh: bool = False,
+    ) -> Answer:
+        """Differentiate the pulled-back cotangents in the direction of the tangents (the case's, if none are given)."""
+        along = self.case.cotangents if cotangents is None else cotangents
+        direction = self.case.tangents if tangents is None else tangents
+        return self._call("hvp", fresh, cotangents=along, tangents=direction, wrt=self._wrt(wrt))
+
+    def _wrt(self, wrt: Sequence[str] | None) -> tuple[str, ...]:
+        return self.case.differentiable if wrt is None else tuple(wrt)
+
+    def _model(self) -> int:
+        """Load the model of this case's configuration and parameters, if it is not there."""
+        case, shared = self.case, self._shared
+        name = key(case.spec.name, repr(case.config), dict(case.parameters), repr(self._tied))
+        if name not in shared.models:
+            config = msgspec.to_builtins(case.config)
+            shared.models[name] = shared.session.load(
+                case.spec.name, config, case.parameters, self.target, tied=self._tied
+            )
+        return shared.models[name]
 
     def _call(
         self,
-        words: tuple[str, ...],
+        operator: str,
         fresh: bool,
+        handed: Handed = "plain",
         *,
-        inputs: Tensors | None = None,
         cotangents: Tensors | None = None,
         tangents: Tensors | None = None,
         wrt: Sequence[str] = (),
         of: str = "",
         by: str = "",
     ) -> Answer:
-        if words in self._known and not fresh:
-            return self._known[words]
-        if self._model is None:
-            case = self.case
-            config = msgspec.to_builtins(case.config)
-            self._model = self._session.load(case.spec.name, config, case.parameters, self.target)
-        answer = self._session.call(
-            self._model,
-            words[0],
-            inputs=self.case.inputs if inputs is None else inputs,
+        shared, inputs = self._shared, self.case.inputs
+        model = self._model()
+        groups = [dict(group or {}) for group in (inputs, cotangents, tangents)]
+        request = key(str(model), operator, *groups, list(wrt), of, by, handed)
+        if request in shared.known and not fresh:
+            return shared.known[request]
+        answer = shared.session.call(
+            model,
+            operator,
+            inputs=inputs,
             cotangents=cotangents,
             tangents=tangents,
             wrt=wrt,
             of=of,
             by=by,
+            handed=handed,
         )
-        self.seconds += answer.seconds
-        for key, expected in self.mode.evidence.items():
-            if (said := answer.ran.get(key)) != expected:
+        shared.seconds += answer.seconds
+        for name, expected in self.mode.evidence.items():
+            if (said := answer.ran.get(name)) != expected:
                 raise DidNotRunError(
-                    f"mode {self.mode.name} did not run: the evidence should be {key}={expected}, but is "
-                    f"{'absent' if said is None else f'{key}={said}'}"
+                    f"mode {self.mode.name} did not run: the evidence should be {name}={expected}, but is "
+                    f"{'absent' if said is None else f'{name}={said}'}"
                 )
-        if inputs is None:
-            self._known[words] = answer
-        self.asked[" ".join(words) + (f" (call {len(self.asked) + 1})" if fresh else "")] = answer
+        shared.known[request] = answer
+        shared.asked[f"{operator} (call {len(shared.asked) + 1})" if operator in shared.asked else operator] = answer
         return answer
-
-    def forward(self, fresh: bool = False) -> Answer:
-        return self._call(("forward",), fresh)
-
-    def vjp(self, fresh: bool = False) -> Answer:
-        """Pull the case's cotangents back to everything that is differentiable."""
-        return self._call(("vjp",), fresh, cotangents=self.case.cotangents, wrt=self.case.differentiable)
-
-    def vjp_of(self, case: Case) -> Answer:
-        """The same, on the same model, for another case's inputs and cotangents (of another shape, say)."""
-        return self._call(
-            ("vjp", "of another call"), True, inputs=case.inputs, cotangents=case.cotangents, wrt=case.differentiable
-        )
-
-    def jvp(self) -> Answer:
-        """Push the case's tangents forward."""
-        return self._call(("jvp",), False, tangents=self.case.tangents)
-
-    def jacobian(self, of: str, by: str) -> Array | None:
-        return self._call(("jacobian", of, by), False, of=of, by=by).jacobian
-
-    def hvp(self) -> Answer:
-        """Differentiate the pulled-back cotangents in the direction of the tangents."""
-        case = self.case
-        return self._call(("hvp",), False, cotangents=case.cotangents, tangents=case.tangents, wrt=case.differentiable)

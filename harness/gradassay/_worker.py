@@ -22,6 +22,7 @@ from gradassay import _plugins
 from gradassay._backend import Backend, Unsupported
 from gradassay._frame import FrameError, decode, encode, read_frame, write_frame
 from gradassay._session import BackendError, join, part
+from gradassay._sideways import aliases, lay, named, random_state
 from gradassay._spec import Array, Tensors
 from gradassay._target import Target
 
@@ -38,6 +39,7 @@ class Worker:
     def __init__(self, backend: Backend | None = None) -> None:
         self._backend = backend
         self._models: dict[int, tuple[Any, Tensors]] = {}
+        self._returned: dict[str, tuple[Array, tuple[object, ...]]] = {}  # by the latest call, with the bytes it had
 
     @property
     def backend(self) -> Backend:
@@ -59,8 +61,11 @@ class Worker:
                 spec = _plugins.find("spec", metadata["spec"]).load()
                 config = msgspec.convert(metadata["config"], spec.config)
                 target = msgspec.convert(metadata["target"], Target)
-                model = self.backend.load(metadata["spec"], config, tensors, target)
-                self._models[metadata["model"]] = (model, tensors)
+                given = dict(tensors)
+                for first, *others in metadata.get("tied", ()):
+                    given |= dict.fromkeys(others, given[first])
+                model = self.backend.load(metadata["spec"], config, given, target)
+                self._models[metadata["model"]] = (model, given)
                 return {}, {}
             case "unload":
                 del self._models[metadata["model"]]
@@ -72,17 +77,29 @@ class Worker:
 
     def _call(self, metadata: Mapping[str, Any], tensors: Tensors) -> Reply:
         model, given = self._models[metadata["model"]]
-        groups = {group: part(tensors, group) for group in ("inputs", "cotangents", "tangents")}
+        groups = {
+            group: {name: lay(array, metadata["handed"]) for name, array in part(tensors, group).items()}
+            for group in ("inputs", "cotangents", "tangents")
+        }
         watched = _watched(model, given, groups)
         before = {name: _bytes(array) for name, array in watched.items()}
+        random = random_state(self.backend)
         started = time.perf_counter()
         found = _ask(model, metadata, **groups)
         seconds = time.perf_counter() - started
+        reseeded = [name for name, state in random_state(self.backend).items() if random.get(name) != state]
+        overwritten = [name for name, (array, content) in self._returned.items() if _bytes(array) != content]
+        returned = named(found)
+        self._returned = {name: (array, _bytes(array)) for name, array in returned.items()}
+        aliased = aliases(returned, groups, given)
         watched |= _parameters(model)
         touched = [name for name, content in before.items() if content != _bytes(watched[name])]
         answer = {
             "ran": _evidence(model),
             "touched": touched,
+            "aliases": aliased,
+            "overwritten": overwritten,
+            "reseeded": reseeded,
             "seconds": seconds,
             "none": [name for name, array in found.get("gradients", {}).items() if array is None],
         }

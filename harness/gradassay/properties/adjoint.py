@@ -48,5 +48,5 @@ adjoint = Property(
     equation="<v, J u> = <J'v, u>",
     needs=frozenset({"jvp", "vjp"}),
     check=_check,
-    applies=lambda case: bool(case.template.ask.get("hvp")),
+    thorough=True,
 )

@@ -21,5 +21,5 @@ hvp = Property(
     equation="|d/de J(v + e u)' w - its exact value| <= limit * sigma",
     needs=frozenset({"hvp"}),
     check=_check,
-    applies=lambda case: bool(case.template.ask.get("hvp")),
+    thorough=True,
 )

@@ -24,5 +24,5 @@ jvp = Property(
     equation="|J u - (J u)*| <= limit * sigma",
     needs=frozenset({"jvp"}),
     check=_check,
-    applies=lambda case: bool(case.template.ask.get("hvp")),
+    thorough=True,
 )

@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-
 from gradassay._case import Case, build
-from gradassay._oracle import Oracle, Query, Reference
-from gradassay._property import Finding, Property, compare, compare_again
-from gradassay._spec import Array
+from gradassay._oracle import Oracle, Query
+from gradassay._property import Finding, Property, between, compare, compare_again
 from gradassay._subject import Subject
-
-
-def between(first: Mapping[str, Array | None], scales: Mapping[str, Reference], prefix: str) -> dict[str, Reference]:
-    """References for a second answer: the first, with the noise of a difference of two.
-
-    What leaks into an exact zero twice alike is wrong, but the same: it is for others to tell.
-    """
-    tiny = np.finfo(np.float64).tiny
-    return {
-        prefix + name: replace(
-            scale,
-            high=array.astype(np.float64),
-            low=np.zeros(array.shape),
-            radius=np.zeros(array.shape),
-            zero=scale.zero & (array == 0),
-            sigma=np.sqrt(2.0) * np.where(scale.zero, tiny, scale.sigma),
-        )
-        for name, array in first.items()
-        if array is not None and array.shape == (scale := scales[prefix + name]).high.shape
-    }
 
 
 def _others(subject: Subject, case: Case) -> Iterator[tuple[str, Case]]:
@@ -49,7 +26,7 @@ def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
     scales = oracle.ask(case, Query("vjp", cotangents=case.cotangents, wrt=case.differentiable))
     first, forward = subject.vjp(), subject.forward()
     for what, other in _others(subject, case):
-        answer = subject.vjp_of(other)
+        answer = subject.of(other).vjp(fresh=True)
         truth = oracle.ask(other, Query("vjp", cotangents=other.cotangents, wrt=other.differentiable))
         found = [
             *compare(answer.outputs, truth, other.outputs, other),
@@ -76,5 +53,5 @@ repeat = Property(
     equation="f(v), f(w), f(v): |f(w) - f*(w)| <= limit * sigma, |first - last| <= limit * sqrt(2) sigma",
     needs=frozenset({"vjp"}),
     check=_check,
-    applies=lambda case: case.template.pool or bool(case.template.ask.get("hvp")),
+    thorough=True,
 )

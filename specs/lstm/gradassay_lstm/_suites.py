@@ -48,7 +48,6 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     marks: tuple[str, ...] = ()  # points of the equations whose gradients are wanted
     jacobian: tuple[tuple[str, str], ...] = ()  # pairs (of, wrt)
     jacobian_block: Block | None = None
-    hvp: bool = False
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,6 +58,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     regime: str = "unit"
     question: str = ""
     pool: bool = False
+    thorough: bool = False
     ask: Ask = Ask()
 
 
@@ -111,6 +111,7 @@ def _cases(file: Traversable, table: Table) -> Iterator[CaseTemplate]:
             seed=case.seed,
             question=case.question,
             pool=case.pool,
+            thorough=case.thorough,
             ask=msgspec.to_builtins(case.ask),
         )
 

@@ -1,5 +1,9 @@
-"""The LSTM's own properties: one module, one property."""
+"""The LSTM's own properties: one module, one property. A module put into this folder is found."""
 
-from gradassay_lstm.properties.recurrent import recurrent as recurrent
+from __future__ import annotations
 
-properties = (recurrent,)
+import sys
+
+from gradassay._property import scan
+
+properties = tuple(scan(sys.modules[__name__]).values())

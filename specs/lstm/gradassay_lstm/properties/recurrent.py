@@ -58,9 +58,9 @@ def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
     final = {name: v for name, v in case.cotangents.items() if name != "y"}
     # A compiled mode pays for every shape: there the sequence is cut once, in the middle.
     for t in [(steps - 1) // 2] if subject.mode.compiled else range(steps - 1):
-        before = subject.vjp_of(part(case, 0, t + 1, {}, final)).outputs
+        before = subject.of(part(case, 0, t + 1, {}, final)).vjp().outputs
         rest = part(case, t + 1, steps, {"h0": before["h_n"], "c0": before["c_n"]}, final)
-        gradients = subject.vjp_of(rest).gradients
+        gradients = subject.of(rest).vjp().gradients
         h, c = gradients.get("h0"), gradients.get("c0")
         if h is None or c is None:
             yield Finding("h0" if h is None else "c0", fault=f"got no gradient for the state after step {t}")

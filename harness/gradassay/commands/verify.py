@@ -1,0 +1,86 @@
+"""`gradassay verify`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from gradassay._console import interrupted as end_interrupted
+from gradassay._console import report, user_errors
+
+
+@click.command("verify", short_help="Verify targets, and print a verdict.")
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@click.option("--suite", "suites", multiple=True, metavar="NAME", help="Verify this suite only; may be repeated.")
+@click.option("--spec", "specs", multiple=True, metavar="NAME", help="Verify this spec only; may be repeated.")
+@click.option("--case", "cases", multiple=True, metavar="NAME", help="Verify this case only; may be repeated.")
+@click.option(
+    "--property", "properties", multiple=True, metavar="NAME", help="Ask this property only; may be repeated."
+)
+@click.option("--out", type=click.Path(path_type=Path), metavar="RUN.jsonl", help="Write every record to this file.")
+@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write a summary as Markdown.")
+@click.option("--in-process", is_flag=True, help="Run backends in this process, for a debugger.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes at a time.")
+@click.option(
+    "--deadline", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Limit of one request."
+)
+@click.option("--sweep", is_flag=True, help="Add the modes that are too slow for every run.")
+@click.option("--no-cache", is_flag=True, help="Compute truth and noise anew.")
+def command(
+    targets: tuple[str, ...],
+    suites: tuple[str, ...],
+    specs: tuple[str, ...],
+    cases: tuple[str, ...],
+    properties: tuple[str, ...],
+    out: Path | None,
+    markdown: Path | None,
+    in_process: bool,
+    jobs: int | None,
+    deadline: float | None,
+    sweep: bool,
+    no_cache: bool,
+) -> None:
+    """Verify targets against the certified reference, and print a verdict.
+
+    A TARGET is backend[/mode][/device][/dtype], the parts after the backend in any order; a part that is left
+    out means all of it: torch/float32, jax/cpu:1. Without a target every installed backend is verified.
+
+    \b
+    Exit status: 0  all is well
+                 1  something failed or errored, a target reached no verdict
+                    on gradients, or the run did not complete
+                 2  what was asked for cannot be
+               130  interrupted; what was computed is kept
+    """  # noqa: D301  (click reads the backspace character: do not wrap this paragraph)
+    with user_errors():
+        from gradassay._recording import Recording, check_writable
+        from gradassay._run import verify as run
+        from gradassay.views._summary import Summary
+
+        if markdown is not None:
+            check_writable(markdown)
+        interrupted = False
+        with Recording(out) as recording:
+            try:
+                run(
+                    targets,
+                    suites=suites,
+                    specs=specs,
+                    cases=cases,
+                    properties=properties,
+                    in_process=in_process,
+                    jobs=jobs,
+                    deadline=deadline,
+                    sweep=sweep,
+                    cache=not no_cache,
+                    on_record=recording.take,
+                )
+            except KeyboardInterrupt:
+                interrupted = True
+        report(recording.records, markdown)
+    if interrupted:
+        kept = out is not None and recording.records
+        end_interrupted(f"; what was computed is kept: gradassay show {out}" if kept else "")
+    sys.exit(0 if Summary.of(recording.records).well else 1)
