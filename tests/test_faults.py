@@ -164,7 +164,7 @@ def test_what_the_fault_leaves_alone_is_listed_as_still_right(name: str, dtype: 
 def test_the_same_cases_pass_without_the_faults(run: Run) -> None:
     asked = {(suite, t.name): t for fault in spec.faults for suite, t in chosen(fault).items()}
     found = [verdict for (suite, _), template in asked.items() for verdict in run(None, suite, template)]
-    assert {verdict.outcome for verdict in found} == {"passed"}
+    assert {verdict.outcome for verdict in found} - {"blind"} == {"passed"}
     assert {(verdict.suite, verdict.case) for verdict in found} == asked.keys()
     assert {verdict.property for verdict in found} == set(PROPERTIES)
     assert {verdict.target.rsplit("/", 1)[1] for verdict in found} == set(DTYPES)

@@ -100,7 +100,7 @@ def test_jacobians_are_asked_of_small_cases_only(specification, suite, case):
     size = {name: prod(shape) for name, shape in shapes(specification, case).items()}
     for of, wrt in case.ask.get("jacobian", ()):
         assert size[of] <= 200 and size[wrt] <= 200
-    if case.ask.get("hvp"):
+    if case.thorough:
         assert prod((case.call.batch, case.call.steps, case.config.hidden_size)) <= 100
 
 

@@ -67,7 +67,7 @@ def aliases(returned: Tensors, groups: Mapping[str, Tensors], parameters: Tensor
     derivatives = {name: array for name, array in returned.items() if not name.startswith("output ")}
     given = {
         f"{group.removesuffix('s')} {name}": array
-        for group, arrays in (groups | {"parameters": parameters}).items()
+        for group, arrays in {**groups, "parameters": parameters}.items()
         for name, array in arrays.items()
     }
     pairs = [*combinations(derivatives, 2), *((a, b) for a in derivatives for b in given)]
@@ -76,6 +76,6 @@ def aliases(returned: Tensors, groups: Mapping[str, Tensors], parameters: Tensor
 
 def _overlap(a: Array, b: Array) -> bool:
     try:
-        return bool(np.may_share_memory(a, b)) and bool(np.shares_memory(a, b, max_work=WORK))
+        return bool(np.may_share_memory(a, b)) and bool(np.shares_memory(a, b, WORK))  # type: ignore[arg-type]  # its stub knows the two special values alone
     except np.exceptions.TooHardError:  # nobody can say: no accusation
         return False
