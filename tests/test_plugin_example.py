@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +50,7 @@ def test_a_strangers_backend_is_verified(installed: dict[str, str], how: list[st
     command = [sys.executable, "-m", "gradassay.cli", "verify", "example", "--suite", "smoke", *how]
     ended = subprocess.run(command, env=installed, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "All 38 verdicts passed on 2 targets" in " ".join(ended.stdout.split())
+    assert re.search(r"All \d\d+ verdicts passed on 2 targets", " ".join(ended.stdout.split()))
 
 
 def test_a_strangers_wrong_gradient_is_found(installed: dict[str, str], tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ spec = Spec(
     },
     features=lambda config, call: frozenset(),
     regimes=("unit",),
-    suites=lambda: {"smoke": (CaseTemplate("small", Affine(3, 4), Call(5), "unit", seed=1, pool=True),)},
+    suites=lambda: {"smoke": (CaseTemplate("small", Affine(3, 4), Call(5), "unit", seed=1, pool=True, thorough=True),)},
     call_of=lambda config, tensors: Call(len(tensors["x"])),
     vary=lambda config, call: Call(call.rows + 1),
 )

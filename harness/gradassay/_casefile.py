@@ -1,0 +1,153 @@
+"""A case as one file: what was asked, of whom, and every number of it, so that it replays anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gradassay import _plugins
+from gradassay._case import Case
+from gradassay._errors import UsageError
+from gradassay._frame import FrameError, decode, encode
+from gradassay._session import join, part
+from gradassay._spec import DIFFERENTIABLE, Array, CaseTemplate, Spec, Tensor, Tensors
+from gradassay._target import DTYPES, numpy_dtype
+
+FORMAT = 1
+SUITE = "saved"
+GROUPS = ("tensors", "cotangents", "tangents")
+
+
+class CaseFileError(UsageError):
+    """A file that holds no case, or one that cannot be asked here: the message names the file and what it should be."""
+
+
+class _Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The metadata of the file."""
+
+    case_format: int
+    spec: str
+    spec_version: str
+    name: str
+    config: dict[str, Any]
+    call: dict[str, Any]
+    regime: str
+    seed: int
+    ask: dict[str, Any]
+    dtype: str
+    target: str
+    properties: tuple[str, ...]
+    note: dict[str, str]
+
+
+@dataclass(frozen=True)
+class SavedCase:
+    """A case with whom it was asked of (a target as printed; may be empty), and by which properties (none: all)."""
+
+    case: Case
+    target: str = ""
+    properties: tuple[str, ...] = ()
+    note: Mapping[str, str] = field(default_factory=dict)
+
+
+def save(
+    path: Path, case: Case, *, target: str = "", properties: tuple[str, ...] = (), note: Mapping[str, str] | None = None
+) -> None:
+    """Write a case to one file, of which a torn write leaves nothing.
+
+    Args:
+        path: its folder is made if it is not there; ".safetensors" is the usual ending.
+        note: what was seen, in words, by name; shown when the file is replayed.
+
+    Raises:
+        CaseFileError: if the file cannot be written.
+    """
+    facts = _Facts(
+        case_format=FORMAT,
+        spec=case.spec.name,
+        spec_version=case.spec.version,
+        name=case.template.name,
+        config=msgspec.to_builtins(case.config),
+        call=msgspec.to_builtins(case.call),
+        regime=case.template.regime,
+        seed=case.template.seed,
+        ask=msgspec.to_builtins(dict(case.template.ask)),
+        dtype=case.dtype,
+        target=target,
+        properties=properties,
+        note=dict(note or {}),
+    )
+    groups: Mapping[str, Tensors] = {name: getattr(case, name) for name in GROUPS}
+    blob = encode(msgspec.to_builtins(facts), join(groups))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_bytes(blob)
+        partial.replace(path)
+    except OSError as error:
+        raise CaseFileError(f"cannot write {path}: {error.strerror}") from error
+
+
+def load(path: Path) -> SavedCase:
+    """Return the case of a file, bit for bit as it was saved.
+
+    Raises:
+        CaseFileError: if the file cannot be read, holds no case, or tensors that do not fit its configuration.
+        PluginError: if its spec is not installed.
+    """
+    try:
+        metadata, arrays = decode(path.read_bytes())
+    except OSError as error:
+        raise CaseFileError(f"cannot read {path}: {error.strerror}") from error
+    except FrameError as error:
+        raise CaseFileError(f"{path} is no saved case: {error}") from error
+    if (found := metadata.get("case_format")) != FORMAT:
+        what = "is no saved case: its metadata has no case_format" if found is None else f"has format {found}"
+        raise CaseFileError(f"{path} {what}; this version of gradassay reads format {FORMAT}")
+    try:
+        facts = msgspec.convert(metadata, _Facts)
+        spec: Spec[Any, Any] = _plugins.find("spec", facts.spec).load()
+        config, call = msgspec.convert(facts.config, spec.config), msgspec.convert(facts.call, spec.call)
+    except msgspec.ValidationError as error:
+        raise CaseFileError(f"{path} is no case of this version of gradassay: {error}") from error
+    template = CaseTemplate(facts.name, config, call, facts.regime, facts.seed, thorough=True, ask=facts.ask)
+    tensors, cotangents, tangents = (part(arrays, group) for group in GROUPS)
+    case = Case(spec, SUITE, template, facts.dtype, tensors, cotangents, tangents)
+    if wrong := _misfit(case):
+        raise CaseFileError(f"{path}: {wrong}")
+    return SavedCase(case, facts.target, facts.properties, facts.note)
+
+
+def _misfit(case: Case) -> str:
+    """Say how the arrays do not fit the case's table of tensors, or nothing."""
+    if case.dtype not in DTYPES:
+        return f"dtype {case.dtype!r}; it should be one of {', '.join(DTYPES)}"
+    inward = {name for name, tensor in case.table.items() if tensor.role != "output"}
+    if wrong := sorted(inward ^ case.tensors.keys()):
+        state = "is missing" if wrong[0] in inward else f"is no input of {case.spec.name} with this configuration"
+        return f"tensor {wrong[0]} {state}; there should be {', '.join(sorted(inward))}"
+    outputs = set(case.outputs)
+    differentiable = {name for name, tensor in case.table.items() if tensor.role in DIFFERENTIABLE}
+    for group, arrays, known in (
+        ("tensor", case.tensors, inward),
+        ("cotangent", case.cotangents, outputs),
+        ("tangent", case.tangents, differentiable),
+    ):
+        for name, array in arrays.items():
+            if name not in known:
+                return f"{group} of {name}, which has none; it should be one of {', '.join(sorted(known))}"
+            if wrong_array := _wrong_array(case.table[name], array, case.dtype):
+                return f"{group} {name} has {wrong_array}"
+    return ""
+
+
+def _wrong_array(tensor: Tensor, array: Array, dtype: str) -> str:
+    if array.shape != tensor.shape:
+        return f"shape {array.shape}; it should be {tensor.shape}"
+    if tensor.role == "index":
+        return "" if array.dtype.kind in "iu" else f"dtype {array.dtype}; it should be integers"
+    return "" if array.dtype == numpy_dtype(dtype) else f"dtype {array.dtype}; it should be {dtype}"
