@@ -11,7 +11,7 @@ import pytest
 from runs import failed, header, skipped, verdict
 
 from gradassay import _calibrate, _limits
-from gradassay._calibrate import ENOUGH, PROPERTIES, QUICK, SUITE, Calibration, calibrate
+from gradassay._calibrate import ENOUGH, LEFT_OUT, QUICK, SUITE, Calibration, calibrate
 from gradassay._case import build
 from gradassay._oracle import Oracle, Query
 from gradassay._plugins import specs
@@ -19,6 +19,7 @@ from gradassay._simulated import Simulated
 from gradassay._tail import exponential, generalised_pareto, interval
 from gradassay._target import DTYPES
 from gradassay._words import Words
+from gradassay.properties import properties as generic
 from gradassay.views.calibration import files
 from gradassay_lstm import spec
 
@@ -91,7 +92,8 @@ def test_a_quick_calibration_asks_correct_implementations_in_every_dtype_and_ord
     simulated = {f"simulated-{order}" for order in ("blas", "sequential", "pairwise", "reversed")}
     assert {tuple(v.target.split("/")[::3]) for v in quick.verdicts} == {(s, d) for s in simulated for d in DTYPES}
     assert len({v.case for v in quick.verdicts}) == QUICK
-    assert {v.property for v in quick.verdicts} <= set(PROPERTIES)
+    assert {v.property for v in quick.verdicts} <= set(quick.properties)
+    assert set(generic()) - LEFT_OUT <= set(quick.properties)
     assert len(quick.judged) > 500
     assert not quick.beyond and not quick.count("errored")
 
@@ -159,7 +161,8 @@ def test_what_is_blind_zero_or_skipped_is_no_evidence():
 
 
 def test_the_suite_has_every_regime_at_several_shapes_and_the_long_reductions():
-    shapes = {regime: {(t.config, t.call) for t in CASES if t.regime == regime} for regime in spec.regimes}
+    regimes = [regime for regime in spec.regimes if regime != "overflow"]  # in float16 that is blind throughout
+    shapes = {regime: {(t.config, t.call) for t in CASES if t.regime == regime} for regime in regimes}
     assert min(map(len, shapes.values())) >= 7
     one_step = [t for t in CASES if t.call.steps == 1]
     assert max(t.config.input_size for t in one_step) == 4096

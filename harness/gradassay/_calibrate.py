@@ -1,7 +1,8 @@
 """The calibration of the limits: implementations that are correct, by the thousand, and how near they come to them.
 
 `python -m gradassay._calibrate` asks every spec that has a suite `calibration`. The implementations are its own
-equations in every dtype, summing in every order, and the installed backends in the modes that compile nothing.
+equations in every dtype, summing in every order, and the installed backends: each in the modes that compile nothing,
+or in its first if all of them compile.
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ import click
 from gradassay import _plugins
 from gradassay._arithmetic import Order
 from gradassay._backend import Backend
+from gradassay._known import KNOWN_WRONG
 from gradassay._record import Header, Verdict
 from gradassay._recording import Recording
 from gradassay._run import verify
 from gradassay._simulated import Simulated
 from gradassay._spec import CaseTemplate, Spec
 from gradassay._target import DTYPES
+from gradassay.properties import properties as generic
 
 SUITE = "calibration"
-PROPERTIES = ("values", "gradients", "jvp", "hvp")  # not agreement: pairs of answers are not independent of each other
+LEFT_OUT = frozenset({"agreement", "process"})  # pairs of answers that were judged already; a process for each case
 ENOUGH = 20_000  # verdicts
 QUICK = 6  # cases, the smallest there are
 REPORT = Path("reports/calibration")
@@ -43,6 +46,7 @@ class Calibration:
     regimes: Mapping[tuple[str, str], str]  # (spec, case) -> regime
     command: str
     seconds: float
+    properties: tuple[str, ...] = ()  # what was asked
     broken: tuple[str, ...] = ()  # backends that could not be asked, and why
 
     def regime(self, verdict: Verdict) -> str:
@@ -52,6 +56,11 @@ class Calibration:
     def judged(self) -> list[Verdict]:
         """Verdicts in noise units: neither blind, nor on elements that are all exactly zero; and every failure."""
         return [v for v in self.verdicts if v.outcome == "failed" or (v.outcome == "passed" and v.rms is not None)]
+
+    @property
+    def statements(self) -> int:
+        """How many verdicts hold without a figure: on names and shapes, on bytes that are the same, on memory."""
+        return sum(v.outcome == "passed" and v.rms is None and not v.elements for v in self.verdicts)
 
     @property
     def beyond(self) -> list[Verdict]:
@@ -74,6 +83,7 @@ def calibrate(
     headers: list[Header] = []
     verdicts: list[Verdict] = []
     regimes: dict[tuple[str, str], str] = {}
+    properties: dict[str, None] = {}
     for spec in specs:
         templates = spec.suites().get(SUITE, ())
         if quick:
@@ -85,7 +95,9 @@ def calibrate(
         orders: Sequence[Order] = get_args(Order)
         simulated = [Simulated(spec, order=order, features=features) for order in orders]
         cases = [template.name for template in templates]
-        for targets, objects in ((_uncompiled(spec.name, backends), ()), ((), simulated)):
+        asked = [name for name in (*generic(), *(p.name for p in spec.properties)) if name not in LEFT_OUT]
+        properties |= dict.fromkeys(asked)
+        for targets, objects in ((_correct(spec.name, backends), ()), ((), simulated)):
             if targets or objects:
                 with Recording(None) as recording:
                     records = verify(
@@ -93,14 +105,15 @@ def calibrate(
                         suites=(SUITE,),
                         specs=(spec.name,),
                         cases=cases,
-                        properties=PROPERTIES,
+                        properties=asked,
                         objects=objects,
                         on_record=recording.take,
                     )
                 headers += [record for record in records if isinstance(record, Header)]
                 verdicts += [record for record in records if isinstance(record, Verdict)]
     verdicts.sort(key=_place)  # stable: backends work side by side, and a report should not show it
-    return Calibration(tuple(headers), tuple(verdicts), regimes, command, time.perf_counter() - start, broken)
+    elapsed = time.perf_counter() - start
+    return Calibration(tuple(headers), tuple(verdicts), regimes, command, elapsed, tuple(properties), broken)
 
 
 def _place(verdict: Verdict) -> tuple[str, str, int]:
@@ -112,8 +125,13 @@ def _size(spec: Spec[Any, Any], template: CaseTemplate) -> int:
     return sum(prod(tensor.shape) for tensor in spec.tensors(template.config, template.call))
 
 
-def _uncompiled(spec: str, backends: Mapping[str, Backend]) -> tuple[str, ...]:
-    """Return a target for each mode and dtype that pays nothing for a new shape."""
+def _correct(spec: str, backends: Mapping[str, Backend]) -> tuple[str, ...]:
+    """Return a target for each mode and dtype that is correct, and cheap enough to be asked of every shape."""
+
+    def cheap(backend: Backend) -> set[str]:
+        modes = [mode for offer in backend.offers if offer.spec == spec for mode in offer.modes]
+        return {m.name for m in modes if not (m.compiled or m.sweep or m.variant)} or {m.name for m in modes[:1]}
+
     return tuple(
         dict.fromkeys(
             f"{name}/{mode.name}/{dtype}"
@@ -121,8 +139,9 @@ def _uncompiled(spec: str, backends: Mapping[str, Backend]) -> tuple[str, ...]:
             for offer in backend.offers
             if offer.spec == spec
             for mode in offer.modes
-            if not (mode.compiled or mode.sweep)
+            if mode.name in cheap(backend)
             for dtype in offer.dtypes
+            if (name, dtype) not in KNOWN_WRONG
         )
     )
 

@@ -45,6 +45,8 @@ def summary(calibration: Calibration) -> dict[str, Any]:
         **numbers,
         "beyond": len(calibration.beyond),
         "blind": calibration.count("blind"),
+        "properties": list(calibration.properties),
+        "statements": calibration.statements,
         "zero": sum(v.outcome == "passed" and v.rms is None and v.elements > 0 for v in calibration.verdicts),
         "skipped": calibration.count("skipped"),
         "errored": calibration.count("errored"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from gradassay._known import KNOWN_WRONG
 from gradassay._limits import RMS_FROM
 from gradassay._record import Verdict
 from gradassay._tail import LEVEL, RESAMPLES, SHARE
@@ -92,6 +93,7 @@ def _run(calibration: Calibration, told: Mapping[str, Any]) -> list[str]:
         "",
         f"    {told['command']}",
         "",
+        *_prose(f"Properties: {', '.join(told['properties'])}."),
         *_prose(
             f"On {told['started'][:10]}, {machine['system']}, Python {machine['python']}; it took "
             f"{seconds(told['seconds'])}. Specs: {specs}. Versions: {versions}."
@@ -125,8 +127,10 @@ def _counts(told: Mapping[str, Any]) -> list[str]:
             "and the last."
         ),
         *_prose(
-            f"Beside these: {count(told['blind'], 'blind verdict')}, {told['zero']:,} on elements that are all "
-            f"exactly zero (and were answered so), {told['skipped']:,} skipped, {told['errored']:,} errored."
+            f"Beside these: {told['statements']:,} that hold without a figure (names, shapes, bytes that are the "
+            f"same, memory that is not shared), {count(told['blind'], 'blind verdict')}, {told['zero']:,} on elements "
+            f"that are all exactly zero (and were answered so), {told['skipped']:,} skipped, "
+            f"{told['errored']:,} errored."
         ),
     ]
 
@@ -272,9 +276,14 @@ def _left_out(calibration: Calibration) -> list[str]:
         "## What this does not show",
         "",
         *_prose(
-            "Modes that compile for every shape, devices that were not here, other models. And that limits hold for "
-            "correct implementations says nothing about which faults they see: planted faults do."
+            "Further modes that compile for every shape, devices that were not here, other models. And that limits "
+            "hold for correct implementations says nothing about which faults they see: planted faults do."
         ),
+        *(
+            f"* {backend} in {dtype_} is known to be wrong, and left out: {finding}"
+            for (backend, dtype_), finding in KNOWN_WRONG.items()
+        ),
+        "",
         *(_table(("skipped", "verdicts"), rows) if rows else []),
         *(["Errored:", "", *errors, ""] if errors else []),
         *(
