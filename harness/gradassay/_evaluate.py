@@ -14,7 +14,7 @@ from gradassay._dual import Dual
 from gradassay._spec import Tensors
 from gradassay._tape import Tape
 
-Kind = Literal["vjp", "jvp", "jacobian", "hvp", "adjoint", "trace"]
+Kind = Literal["vjp", "jvp", "jacobian", "hvp", "adjoint", "symmetry", "trace"]
 
 CHUNK = 8  # rows of a noisy Jacobian pulled back at once: memory is the number of samples times this
 
@@ -25,7 +25,8 @@ class Query:
 
     "vjp" answers with the outputs and, for each of `wrt`, the pulled-back `cotangents`; "jvp" with the outputs'
     tangents; "jacobian" with d `of` / d `wrt[0]`; "hvp" with the derivative of the VJP in the direction
-    `tangents`; "adjoint" with <v, J u> and <J'v, u>; "trace" with the cotangents of every mark named in `wrt`.
+    `tangents`; "adjoint" with <v, J u> and <J'v, u>; "symmetry" with <w, H u> and <u, H w>, where H u is the "hvp" and
+    w is `against`; "trace" with the cotangents of every mark named in `wrt`.
     """
 
     kind: Kind
@@ -33,6 +34,7 @@ class Query:
     tangents: Tensors = field(default_factory=dict)
     wrt: tuple[str, ...] = ()
     of: str = ""
+    against: Tensors = field(default_factory=dict)
 
 
 def evaluate(numbers: Float64, case: Case, query: Query, edits: Mapping[str, Any] | None = None) -> dict[str, A]:
@@ -46,6 +48,13 @@ def evaluate(numbers: Float64, case: Case, query: Query, edits: Mapping[str, Any
         return {
             "<v, J u>": _dot(numbers, [(forward[n], v) for n, v in query.cotangents.items()]),
             "<J'v, u>": _dot(numbers, [(reverse[f"d {n}"], query.tangents[n]) for n in query.wrt]),
+        }
+    if query.kind == "symmetry":
+        u, w, hvp = query.tangents, query.against, replace(query, kind="hvp", against={})
+        pushed, swapped = evaluate(numbers, case, hvp, edits), evaluate(numbers, case, replace(hvp, tangents=w), edits)
+        return {
+            "<w, H u>": _dot(numbers, [(pushed[f"d {n}"], w[n]) for n in query.wrt]),
+            "<u, H w>": _dot(numbers, [(swapped[f"d {n}"], u[n]) for n in query.wrt]),
         }
     dual = query.kind in ("jvp", "hvp")
     over: Any = Dual(numbers) if dual else numbers

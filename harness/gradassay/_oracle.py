@@ -100,8 +100,9 @@ class Oracle:
                     roundoff=roundoff,
                 )
             self._spend("noise", start)
-            # Adjoint sums are compared with each other: when nothing rounds them, a pair cannot hold them exactly.
-            if query.kind == "adjoint" or all(np.all(r.radius <= RADIUS * r.sigma) or r.blind for r in answer.values()):
+            # Sums of these are compared with each other: when nothing rounds them, a pair cannot hold them exactly.
+            between = query.kind in ("adjoint", "symmetry")
+            if between or all(np.all(r.radius <= RADIUS * r.sigma) or r.blind for r in answer.values()):
                 return answer
             if bits >= LAST_BITS:
                 raise ArithmeticError(f"balls of {bits} bits are still wider than {RADIUS:.1e} of the noise")
@@ -151,6 +152,7 @@ def asked_key(case: Case, query: Query) -> str:
         dict(query.tangents),
         list(query.wrt),
         query.of,
+        *([dict(query.against)] if query.against else []),
     )
 
 

@@ -24,7 +24,7 @@ def lay(array: Array, handed: str) -> Array:
             array.flags.writeable = False
             return array
         case "transposed":
-            return np.ascontiguousarray(array.T).T
+            return np.array(array.T, order="C").T  # not ascontiguousarray: a number would get an axis
         case "strided" if array.ndim:
             filler = np.nan if array.dtype.kind != "i" else np.iinfo(array.dtype).max
             wide = np.full((*array.shape[:-1], 2 * array.shape[-1]), filler).astype(array.dtype)

@@ -9,9 +9,12 @@ import numpy as np
 from gradassay._case import Case
 from gradassay._oracle import Oracle, Query, Reference
 from gradassay._property import Finding, Property
+from gradassay._session import Answer
 from gradassay._spec import Array
 from gradassay._subject import Subject
 from gradassay._target import numpy_dtype
+
+LIVE = "here"  # where `gradassay.check` finds a layer
 
 
 def _wrong(name: str, got: Mapping[str, Array | None], case: Case) -> str:
@@ -54,20 +57,31 @@ def _findings(
 
 
 def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
-    answers = {"outputs of forward": subject.forward().outputs}
+    answers = {"forward": subject.forward()}
+    outputs = {"outputs of forward": answers["forward"].outputs}
     gradients: Mapping[str, Array | None] = {}
     if "vjp" in subject.operators:
-        answer = subject.vjp()
-        answers["outputs"], gradients = answer.outputs, answer.gradients
+        answers["vjp"] = subject.vjp()
+        outputs["outputs"], gradients = answers["vjp"].outputs, answers["vjp"].gradients
     truth: Mapping[str, Reference] = {}
-    given = [*gradients.values(), *(array for outputs in answers.values() for array in outputs.values())]
+    given = [*gradients.values(), *(array for found in outputs.values() for array in found.values())]
     if any(array is not None and not np.all(np.isfinite(array.astype(np.float64))) for array in given):
         truth = oracle.ask(case, Query("vjp", cotangents=case.cotangents, wrt=case.differentiable))
-    if "vjp" in subject.operators:
+    if "vjp" in answers:
         pulled = {name.removeprefix("d "): r for name, r in truth.items() if name.startswith("d ")}
         yield from _findings("gradients", case.differentiable, gradients, case, pulled)
-    found = [f for what, outputs in answers.items() for f in _findings(what, case.outputs, outputs, case, truth)]
+    found = [f for what, got in outputs.items() for f in _findings(what, case.outputs, got, case, truth)]
     yield from [finding for finding in found if finding.fault] or [Finding("outputs")]
+    yield from _elsewhere(subject, answers)
+
+
+def _elsewhere(subject: Subject, answers: Mapping[str, Answer]) -> Iterator[Finding]:
+    """Say that an answer came from another device; a live layer is wherever it is, and not every model says where."""
+    wanted = subject.target.device
+    for request, answer in answers.items():
+        said = answer.ran.get("device", wanted)
+        if wanted not in (said, LIVE):
+            yield Finding("device", fault=f"{request} ran on {said}; should have run on {wanted}")
 
 
 contract = Property(

@@ -16,12 +16,12 @@ from gradassay._subject import Subject
 from gradassay._target import numpy_dtype
 
 
-def _asked(case: Case) -> list[tuple[str, str, Any]]:
+def asked(case: Case) -> list[tuple[str, str, Any]]:
     """Return (of, wrt, block or None) for each Jacobian that the case asks for."""
-    asked: list[tuple[str, str, Any]] = [(of, wrt, None) for of, wrt in case.template.ask.get("jacobian", ())]
+    pairs: list[tuple[str, str, Any]] = [(of, wrt, None) for of, wrt in case.template.ask.get("jacobian", ())]
     if block := case.template.ask.get("jacobian_block"):
-        asked.append((block["of"], block["wrt"], block))
-    return asked
+        pairs.append((block["of"], block["wrt"], block))
+    return pairs
 
 
 def _steps(tensor: Tensor, steps: tuple[int, int]) -> tuple[slice, ...]:
@@ -34,7 +34,7 @@ def _cut(reference: Reference, index: tuple[slice, ...]) -> Reference:
 
 
 def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
-    for of, wrt, block in _asked(case):
+    for of, wrt, block in asked(case):
         reference = oracle.ask(case, Query("jacobian", of=of, wrt=(wrt,)))["jacobian"]
         got: Array | None = subject.jacobian(of, wrt)
         name, labels = f"d {of} / d {wrt}", (case.table[of], case.table[wrt])
@@ -58,5 +58,5 @@ jacobian = Property(
     equation="|dy_i/dx_j - (dy_i/dx_j)*| <= limit * sigma_ij",
     needs=frozenset({"jacobian"}),
     check=_check,
-    applies=lambda case: bool(_asked(case)),
+    applies=lambda case: bool(asked(case)),
 )
