@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from gradassay._backend import Mode
+from gradassay._backend import Mode, Offer
 from gradassay._cache import key
 from gradassay._case import Case
-from gradassay._session import Answer, Handed, Session
+from gradassay._session import Answer, BackendError, Handed, Session
 from gradassay._spec import Array, Tensors
 from gradassay._target import Target
 
@@ -50,10 +50,11 @@ class Subject:
         operators: frozenset[str],
         mode: Mode,
         *,
+        offer: Offer | None = None,
         tied: Tied = (),
         shared: _Shared | None = None,
     ) -> None:
-        self.case, self.target, self.operators, self.mode = case, target, operators, mode
+        self.case, self.target, self.operators, self.mode, self.offer = case, target, operators, mode, offer
         self._tied = tied
         self._shared = shared if shared is not None else _Shared(session)
 
@@ -73,15 +74,36 @@ class Subject:
         Args:
             tied: groups of parameters that are handed over as one and the same array.
         """
+        shared = self._shared
         return Subject(
-            self._shared.session, case, self.target, self.operators, self.mode, tied=tied, shared=self._shared
+            shared.session, case, self.target, self.operators, self.mode, offer=self.offer, tied=tied, shared=shared
         )
+
+    def refusal(self, case: Case, operator: str = "vjp") -> str | None:
+        """Say why the target does not offer an operator on another case; None when it does, or nothing is said."""
+        if self.offer is None:
+            return None
+        return self.offer.refusal(operator, self.target.mode, self.target.dtype, case.features)
+
+    def require(self, case: Case, operator: str = "vjp") -> None:
+        """Raise `BackendError` of the kind "unsupported" where `refusal` has something to say: that is `skipped`."""
+        if reason := self.refusal(case, operator):
+            raise BackendError("unsupported", reason)
 
     def anew(self) -> Subject:
         """Return the same target and case in a process that has just started, and has answered nothing before."""
         session = self._shared.open.enter_context(self._shared.session.anew())
         shared = _Shared(session, asked=self._shared.asked, open=self._shared.open)
-        return Subject(session, self.case, self.target, self.operators, self.mode, tied=self._tied, shared=shared)
+        return Subject(
+            session,
+            self.case,
+            self.target,
+            self.operators,
+            self.mode,
+            offer=self.offer,
+            tied=self._tied,
+            shared=shared,
+        )
 
     def close(self) -> None:
         """Unload every model."""
