@@ -10,10 +10,10 @@ import pytest
 
 from gradassay._backend import Gap, Mode, Offer
 from gradassay._errors import UsageError
-from gradassay._plan import AGREEMENT, ON_REQUEST, Plan, plan
+from gradassay._plan import AGREEMENT, ON_REQUEST, SWEPT, Plan, plan
 from gradassay._property import Finding, Property
 from gradassay._target import DTYPES, Target, parse_targets
-from gradassay.properties import properties
+from gradassay.properties import properties, properties_of
 from gradassay_lstm import LSTM, spec
 from gradassay_lstm._features import FEATURES
 from gradassay_mse import spec as mse
@@ -70,7 +70,7 @@ def test_one_suite_one_case_some_properties() -> None:
 
 def test_a_property_is_planned_where_it_applies() -> None:
     found = laid(("toy/eager/float32",), suites=["smoke"], properties=["jacobian"])
-    assert asked(found, "toy/eager/cpu/float32")["lstm"] == ["one", "plain", "ragged"]
+    assert asked(found, "toy/eager/cpu/float32")["lstm"] == ["one", "plain", "ragged", "absent-states"]
 
 
 def test_questions_draw_their_data_in_the_dtype_asked_for() -> None:
@@ -167,6 +167,37 @@ def test_a_sweep_or_a_named_case_is_asked_of_compiled_modes_too(options: Any) ->
     assert eager == compiled and eager
 
 
+def test_a_sweep_has_the_long_suites_and_asks_thorough_properties_of_their_thorough_cases() -> None:
+    found = laid(("toy/eager/float32",), sweep=True, specs={"lstm": spec})
+    assert set(found.suites) == set(spec.suites()) - (ON_REQUEST - SWEPT) and "rungs" not in found.suites
+    (job,) = found.jobs["toy"]
+    second = {(q.suite, q.template.name) for q in job.questions if any(p.name == "hvp" for p in q.properties)}
+    suites = {suite: {(suite, t.name) for t in templates} for suite, templates in spec.suites().items()}
+    assert second >= suites["smoke"] | suites["wide"]
+    for suite in SWEPT:
+        assert second & suites[suite] == {(suite, t.name) for t in spec.suites()[suite] if t.thorough}
+
+
+def test_a_sweep_asks_the_long_suites_of_compiled_modes_in_one_dtype() -> None:
+    found = laid(sweep=True, specs={"lstm": spec})
+
+    def long(target: str) -> bool:
+        (job,) = (job for job in found.jobs["toy"] if str(job.target) == target)
+        return bool(SWEPT & {question.suite for question in job.questions})
+
+    assert [dtype for dtype in DTYPES if long(f"toy/compile/cpu/{dtype}")] == ["float32"]
+    assert all(long(f"toy/eager/cpu/{dtype}") for dtype in DTYPES)
+    assert all(set(pool()) < set(asked(found, f"toy/compile/cpu/{dtype}")["lstm"]) for dtype in DTYPES)
+    named = laid(sweep=True, suites=["cover"], specs={"lstm": spec})
+    assert len(asked(named, "toy/compile/cpu/float64")["lstm"]) == len(spec.suites()["cover"])
+
+
+@pytest.mark.parametrize("suite", sorted(ON_REQUEST))
+def test_a_suite_on_request_is_run_by_name(suite: str) -> None:
+    found = laid(("toy/eager/float32",), suites=[suite], specs={"lstm": spec})
+    assert asked(found, "toy/eager/cpu/float32")["lstm"] == [template.name for template in spec.suites()[suite]]
+
+
 def test_modes_for_sweeps_are_planned_in_sweeps_alone() -> None:
     assert not [t for t in laid(suites=["smoke"]).targets if t.mode == "slow"]
     assert [t for t in laid(suites=["smoke"], sweep=True).targets if t.mode == "slow"]
@@ -217,3 +248,9 @@ def test_an_offer_is_asked_on_its_own_devices_alone() -> None:
     offers = (offer(devices=("cpu",)), offer(devices=("cuda",), dtypes=("float16",)))
     found = laid(("toy/eager/cuda/float16",), offers)
     assert [job.offer.devices for job in found.jobs["toy"]] == [("cuda",)]
+
+
+def test_a_specs_own_property_may_not_take_the_name_of_a_generic_one():
+    clashing = replace(spec, properties=(replace(spec.properties[0], name="values"),))
+    with pytest.raises(UsageError, match="the spec lstm has a property `values`, which is the name of a generic one"):
+        properties_of(clashing)

@@ -32,6 +32,7 @@ HASHES = {
     "cancelling": "1988126788ba94ec9e9bf71948ffe120824b5a36f560ad1fd4b470d5aced0436",
     "mixed": "2cdce8af5a7149c2484008249b9ef9dd8332e7c5921e2ad557d4b1ae62ccdbed",
     "spiky": "dd116a557a975a4c82e75cc18371d8d12d21981fc9c3fc09172f97cb5c652a37",
+    "overflow": "969db76f4b2ed92f95ffefc90acb5f4dbcbbbbc99cdb6a29ca2c802fa39bedc6",
 }
 
 
@@ -48,7 +49,7 @@ def digest(tensors):
 
 
 def test_there_is_a_hash_for_every_regime():
-    assert tuple(HASHES) == spec.regimes and len(spec.regimes) == 14
+    assert tuple(HASHES) == spec.regimes and len(spec.regimes) == 15
 
 
 @pytest.mark.parametrize("regime", spec.regimes)
@@ -196,3 +197,15 @@ class TestRegimes:
         for name, factor in (("x", 16.0), ("weight_ih_l0", 4.0)):
             ratio = got[name] / unit[name]
             assert set(np.unique(ratio)) == {1.0, factor} and 0.02 < np.mean(ratio == factor) < 0.12, name
+
+    def test_overflow(self):
+        got, unit = self.draw("overflow")
+        size = np.abs(got["x"]).min(axis=-1)
+        large = size >= 2.0**15
+        assert 0.3 < large.mean() < 0.7 and np.abs(got["x"]).max() < 2.0**15 + 6 * 2.0**12
+        np.testing.assert_array_equal(got["x"][~large], unit["x"][~large])
+        np.testing.assert_array_equal(np.sign(got["x"]), np.sign(unit["x"]))
+        np.testing.assert_array_equal(got["weight_ih_l0"], 4 * unit["weight_ih_l0"])
+        with np.errstate(over="ignore"):
+            products = got["x"].astype(np.float16) @ got["weight_ih_l0"].T.astype(np.float16)
+        assert np.isinf(products).any() and np.isfinite(got["x"].astype(np.float16)).all()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from math import prod
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from gradassay._arithmetic import Float64
 from gradassay._case import build
-from gradassay._plan import ON_REQUEST
+from gradassay._plan import ON_REQUEST, SWEPT
 from gradassay._tape import Tape
 from gradassay_lstm import LSTM, Call, SuiteError, spec
 from gradassay_lstm._features import FEATURES
@@ -89,6 +92,92 @@ def test_the_ladders():
     assert all(by_name[f"regime-{regime}"].regime == regime for regime in spec.regimes)
 
 
+def test_the_suites_on_request():
+    assert set(SUITES) >= ON_REQUEST > SWEPT
+    assert not {"smoke", "questions", "wide"} & ON_REQUEST
+
+
+def test_the_readme_counts_the_cases():
+    text = (Path(__file__).parents[1] / "specs" / "lstm" / "README.md").read_text(encoding="utf-8")
+    told = {name: int(number) for name, number in re.findall(r"^\| `(\w+)` \| (\d+) \|", text, re.MULTILINE)}
+    assert told == {name: len(cases) for name, cases in SUITES.items()}
+
+
+def test_a_new_backend_climbs_one_rung_at_a_time():
+    rungs = SUITES["rungs"]
+    assert [rung.name for rung in rungs] == [
+        *("one-step", "one-layer", "states", "layers", "directions", "layers-and-directions", "ragged"),
+        *("empty-sample", "no-bias", "projection", "dropout", "one-state", "no-steps", "no-batch"),
+    ]
+    assert (rungs[0].config, rungs[0].call) == (LSTM(1, 1), Call(1, 1, h0=False, c0=False))
+    features = [spec.features(rung.config, rung.call) for rung in rungs]
+    asked_before = frozenset()
+    for name, wanted in zip(rungs, features, strict=True):
+        assert len(wanted - asked_before) <= 1, name  # at most one thing is new
+        asked_before |= wanted
+    assert asked_before == FEATURES
+    assert {name for name, wanted in zip(map(str, range(len(rungs))), features, strict=True) if not wanted} == {"2"}
+
+
+def test_sizes_that_have_changed_places_show_on_the_rungs():
+    for rung in SUITES["rungs"][1:]:
+        config, call = rung.config, rung.call
+        sizes = [config.input_size, config.hidden_size, call.batch, call.steps, config.num_layers * config.directions]
+        assert len(set(sizes)) == len(sizes), rung.name
+
+
+def test_the_long_ladders():
+    by_name = {case.name: case for case in SUITES["ladders"]}
+    walks = {
+        "steps": ([1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 128], lambda case: case.call.steps),
+        "hidden": ([1, 7, 8, 9, 15, 16, 17, 31, 32, 33], lambda case: case.config.hidden_size),
+        "batch": ([0, 1, 2, 3, 7, 8, 9], lambda case: case.call.batch),
+        "layers": ([1, 2, 3, 4], lambda case: case.config.num_layers),
+        "layers-both-directions": ([1, 2, 3, 4], lambda case: case.config.num_layers),
+    }
+    for name, (values, size) in walks.items():
+        assert [size(by_name.pop(f"{name}-{value}")) for value in values] == values
+    lengths = {name: case.call.lengths for name, case in by_name.items()}
+    assert {name.removeprefix("lengths-") for name in lengths} == {
+        f"{many}-{length}" for many in ("all", "one") for length in ("0", "1", "t")
+    }
+    for name, found in lengths.items():
+        many, wanted = name.removeprefix("lengths-").split("-")
+        length = {"0": 0, "1": 1, "t": 6}[wanted]
+        assert found.count(length) == (len(found) if many == "all" else 1), name
+
+
+def test_no_case_stands_in_two_suites():
+    suites = {name: cases for name, cases in SUITES.items() if name not in ("calibration", "cover")}
+    shapes = [(name, case.config, case.call, case.regime) for name, cases in suites.items() for case in cases]
+    ladders = {shape[1:] for shape in shapes if shape[0] == "ladders"}
+    assert not ladders & {shape[1:] for shape in shapes if shape[0] == "wide"}
+
+
+def test_sequences_ask_what_takes_several_calls():
+    sequences = SUITES["sequences"]
+    assert all(case.thorough for case in sequences)
+    assert [case.name for case in sequences if case.ask.get("process")] == ["in-a-fresh-process"]
+    names = [case.name for case in sequences]
+    first, second = (sequences[names.index(name)] for name in ("in-a-fresh-process", "no-bias-left-behind"))
+    assert names.index("in-a-fresh-process") + 1 == names.index("no-bias-left-behind")
+    assert first.call == second.call and msgspec.structs.replace(second.config, bias=True) == first.config
+
+
+def test_second_derivatives_are_asked_under_every_option_of_smoke():
+    """Of a call that is not empty: under each option alone, and under all of them together."""
+    thorough = [case for suite in ("smoke", "questions", "wide") for case in SUITES[suite] if case.thorough]
+    asked = [spec.features(case.config, case.call) for case in thorough]
+    assert frozenset().union(*asked) == FEATURES - {"no_steps", "no_batch"}
+    assert max(map(len, asked)) >= len(FEATURES) - 3
+
+
+def test_a_square_jacobian_and_one_by_a_parameter_are_asked():
+    asked = {tuple(pair) for case in SUITES["smoke"] for pair in case.ask.get("jacobian", ())}
+    assert ("h_n", "h0") in asked  # its transpose has its shape
+    assert any(wrt.startswith("weight") for _, wrt in asked)
+
+
 def test_compiled_modes_have_at_most_three_shapes():
     pool = [(specification, case) for specification, _, case in ALL if case.pool]
     assert 1 <= len({(case.config, case.call) for _, case in pool}) <= 3
@@ -116,9 +205,9 @@ def test_marks_that_are_asked_for_are_in_the_equations(specification, suite, cas
 def test_seeds_are_not_shared():
     """Two cases of one seed would hold the same numbers. The rungs of a ladder are meant to."""
     tables = [table for specification in (spec, mse) for table in specification.suites().items()]
-    seeds = [case.seed for name, cases in tables if name not in ON_REQUEST for case in cases]
+    seeds = [case.seed for name, cases in tables if name != "calibration" for case in cases]
     apart = [seed for seed in seeds if seeds.count(seed) == 1]
-    ladders = {321: 7, 322: 6, 323: 4, 324: 14, 606: 3}
+    ladders = {321: 7, 322: 6, 323: 4, 324: 15, 606: 3, 901: 12, 902: 10, 903: 7, 904: 4, 905: 4}
     assert len(apart) + sum(ladders.values()) == len(seeds)
 
 
@@ -170,6 +259,7 @@ def test_a_right_one_can_be_read(tmp_path):
             CASE.replace("= 5", "= 5, lengths = [6, 1]"),
             "mine.toml, case 'a', field call: Call.lengths has 6; each should be",
         ),
+        (CASE + "ask = { process = 'yes' }", "mine.toml, case 'a', field ask.process: Expected `bool`, got `str`"),
         (CASE + "regim = 'unit'", "mine.toml, case 'a': Object contains unknown field `regim`"),
         (CASE + "regime = 'lively'", "mine.toml, case 'a', field regime: no 'lively'; it should be one of unit, "),
         (CASE + "ask = { jacobean = [] }", "mine.toml, case 'a', field ask: Object contains unknown field `jacobean`"),

@@ -13,11 +13,17 @@ from gradassay._plugins import unknown
 from gradassay._property import Property
 from gradassay._spec import CaseTemplate, Spec
 from gradassay._target import DTYPES, Target
-from gradassay.properties import properties as generic
+from gradassay.properties import properties_of
 
 SMOKE = "smoke"  # the suite that takes seconds
-ON_REQUEST = frozenset({"calibration"})  # suites that are run only when they are named
+SWEPT = frozenset({"cover", "ladders", "sequences"})  # suites that are run when they are named, and in a sweep
+ON_REQUEST = SWEPT | {"calibration", "rungs"}  # suites that no ordinary run has
+DRAWN = "drawn"  # no suite of a spec: its cases are drawn anew, in pytest
 AGREEMENT = "agreement"  # asked of pairs of targets, once both have answered a case
+ALONE = (
+    f"{AGREEMENT} alone is nothing to verify: it sets side by side what targets have answered to values and "
+    f"gradients; ask for these too: --property values --property gradients --property {AGREEMENT}"
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,9 @@ def plan(
     """Lay out a run.
 
     Modes that compile or are a variant, and a further device that nobody `typed`, get one case of the pool for each
-    dtype, and properties that are thorough get cases that are, unless it is a sweep or cases are named.
+    dtype, and properties that are thorough get cases that are, unless it is a sweep or cases are named. A sweep has
+    more suites; in these, which are long, thorough properties get the cases that are, and modes that compile or are a
+    variant, and further devices, are asked in one dtype.
 
     Raises:
         UsageError: for a suite, case or property that does not exist, or a selection that is empty.
@@ -83,12 +91,12 @@ def plan(
     have = {name: spec.suites() for name, spec in specs.items()}
     wanted_suites = _chosen("suite", suites, [suite for table in have.values() for suite in table])
     if not suites:
-        wanted_suites = tuple(suite for suite in wanted_suites if suite not in ON_REQUEST)
+        wanted_suites = tuple(suite for suite in wanted_suites if suite not in ON_REQUEST or (sweep and suite in SWEPT))
     named = [
         t.name for table in have.values() for s, templates in table.items() if s in wanted_suites for t in templates
     ]
     wanted_cases = set(_chosen("case", cases, named))
-    every = [*generic(), *(p.name for spec in specs.values() for p in spec.properties), AGREEMENT]
+    every = [*(name for spec in specs.values() for name in properties_of(spec)), AGREEMENT]
     wanted_properties = _chosen("property", properties, every)
 
     questions = {
@@ -98,7 +106,8 @@ def plan(
             if suite in wanted_suites
             for template in templates
             if template.name in wanted_cases
-            for question in [_question(spec, suite, template, wanted_properties, everything=sweep or bool(cases))]
+            for everything in [bool(cases) or (sweep and suite not in SWEPT)]
+            for question in [_question(spec, suite, template, wanted_properties, everything)]
             if question.properties
         )
         for name, spec in specs.items()
@@ -113,14 +122,24 @@ def plan(
             mode = offer.mode(target.mode)
             asked = questions[offer.spec]
             elsewhere = target.device != offer.devices[0] and target.device not in typed
-            if (mode.compiled or mode.variant or elsewhere) and not sweep and not cases:
-                asked = _from_pool(asked, offer, target)
+            if mode.compiled or mode.variant or elsewhere:
+                if not sweep and not cases:
+                    asked = _from_pool(asked, offer, target)
+                elif not suites and not cases and target.dtype != _one_dtype(offer):
+                    asked = tuple(question for question in asked if question.suite not in SWEPT)
             jobs.setdefault(target.backend, []).append(Job(target, offer, mode, asked))
     if not any(job.questions for found in jobs.values() for job in found):
+        if wanted_properties == (AGREEMENT,):
+            raise UsageError(ALONE)
         raise UsageError("nothing to verify: no target offers a spec with a case and a property of this selection")
     return Plan(
         specs, wanted_suites, wanted_properties, tuple(targets), {name: tuple(found) for name, found in jobs.items()}
     )
+
+
+def _one_dtype(offer: Offer) -> str:
+    """Where a dtype changes nothing but rounding: which one is asked."""
+    return "float32" if "float32" in offer.dtypes else offer.dtypes[0]
 
 
 def _from_pool(questions: tuple[Question, ...], offer: Offer, target: Target) -> tuple[Question, ...]:
@@ -147,7 +166,7 @@ def _question(
     spec: Spec[Any, Any], suite: str, template: CaseTemplate, wanted: Sequence[str], everything: bool
 ) -> Question:
     probe = Case(spec, suite, template, "float64", {}, {}, {})  # `applies` looks at the template, not at data
-    every = (*generic().values(), *spec.properties)
+    every = properties_of(spec).values()
     asked = (p for p in every if p.name in wanted and p.applies(probe))
     return Question(spec, suite, template, tuple(p for p in asked if everything or template.thorough or not p.thorough))
 

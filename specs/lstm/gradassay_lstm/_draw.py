@@ -1,8 +1,9 @@
-"""Data by regime: fourteen ways for numbers to be, so that no one scale hides what another shows.
+"""Data by regime: fifteen ways for numbers to be, so that no one scale hides what another shows.
 
 Every tensor draws from a stream of its own, and products are by powers of two or rounded once, so a case
 has the same bits everywhere. No two batch rows and no two steps are equal, since real rounding is
-coherent where they are. Every value stays finite when it is rounded to float16 (largest: 65504).
+coherent where they are. Every value stays finite when it is rounded to float16 (largest: 65504), and so does what
+follows from it, in every regime but `overflow`.
 """
 
 from __future__ import annotations
@@ -113,6 +114,19 @@ def _huge(tensor: Tensor, value: Floats, words: Words) -> Floats:
     return value * _powers(range(8))[words.integers((*tensor.shape[:-1], 1), 8)]
 
 
+def _overflow(tensor: Tensor, value: Floats, words: Words) -> Floats:
+    """Half of the steps of `x` between 32,768 and 57,344, and the weights that they meet × 4.
+
+    float16 holds each, but not their products: what is right in it then is not specified, but that it is no crash.
+    """
+    if tensor.name.startswith("weight_ih_l0"):
+        return value * 4.0
+    if tensor.role != "input":
+        return value
+    large = words.integers((*tensor.shape[:-1], 1), 2) == 0
+    return np.where(large, np.copysign(np.abs(value) * 2.0**12 + 2.0**15, value), value)
+
+
 def _forget_bias(tensor: Tensor, value: Floats, shift: float) -> Floats:
     """Shift the forget gate's bias. Without a bias there is nothing to shift."""
     if not tensor.name.startswith("bias_ih"):
@@ -190,6 +204,7 @@ _REGIMES: Mapping[str, Edit] = {
     "cancelling": _cancelling,
     "mixed": _mixed,
     "spiky": _spiky,
+    "overflow": _overflow,
 }
 
 regimes: tuple[str, ...] = tuple(_REGIMES)

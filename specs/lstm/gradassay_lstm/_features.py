@@ -1,8 +1,14 @@
-"""What a configuration and a call ask of a backend beyond one plain layer, in words that offers use."""
+"""What a configuration and a call ask of a backend beyond one plain layer, in words that offers use.
+
+Importing this imports nothing else: offers are read before anything runs.
+"""
 
 from __future__ import annotations
 
-from gradassay_lstm._config import LSTM, Call
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gradassay_lstm._config import LSTM, Call
 
 FEATURES = frozenset(
     {

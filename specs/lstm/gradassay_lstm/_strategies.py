@@ -1,6 +1,6 @@
 """Hypothesis strategies for configurations, calls and cases; they shrink towards T=1, B=1, H=1, one plain layer.
 
-The only module that imports Hypothesis, and nothing of the package imports it.
+The only module of the spec that imports Hypothesis, and nothing imports it before a strategy is asked for.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from gradassay_lstm._features import FEATURES
 
 Draw = st.DrawFn
 
+# Around what kernels tile on. One size at a time may be one of these: together they would be slow to certify.
+TILES = {"hidden": (7, 8, 9, 15, 16, 17), "batch": (7, 8, 9), "steps": (15, 16, 17, 31, 32, 33)}
+SMALL = {"hidden": 5, "batch": 4, "steps": 6}  # the largest of the other sizes
+
 
 def _option(feature: str, offered: frozenset[str]) -> st.SearchStrategy[bool]:
     return st.booleans() if feature in offered else st.just(False)
@@ -24,10 +28,16 @@ def _sizes(largest: int, zero: bool) -> st.SearchStrategy[int]:
     return st.sampled_from([*range(1, largest + 1), *([0] if zero else [])])
 
 
+def _size(what: str, large: str, zero: bool = False) -> st.SearchStrategy[int]:
+    """A small size; of what may be `large` also one near a tile, the small ones first."""
+    small = _sizes(SMALL[what], zero)
+    return small | st.sampled_from(TILES[what]) if what == large else small
+
+
 @st.composite
-def configs(draw: Draw, offered: frozenset[str] = FEATURES) -> LSTM:
-    """Small configurations that ask for nothing beyond `offered`."""
-    hidden = draw(st.integers(1, 5))
+def configs(draw: Draw, offered: frozenset[str] = FEATURES, large: str = "") -> LSTM:
+    """Small configurations that ask for nothing beyond `offered`; `large` may be "hidden", one of `TILES`."""
+    hidden = draw(_size("hidden", large))
     projection = 0
     if "projection" in offered and hidden > 1:
         projection = draw(st.just(0) | st.integers(1, hidden - 1))
@@ -42,11 +52,11 @@ def configs(draw: Draw, offered: frozenset[str] = FEATURES) -> LSTM:
 
 
 @st.composite
-def calls(draw: Draw, config: LSTM, offered: frozenset[str] | None = None) -> Call:
-    """Small calls of `config` that ask for nothing beyond `offered` (None: anything)."""
+def calls(draw: Draw, config: LSTM, offered: frozenset[str] | None = None, large: str = "") -> Call:
+    """Small calls of `config` that ask for nothing beyond `offered` (None: anything); `large` as in `configs`."""
     offered = FEATURES if offered is None else offered
-    batch = draw(_sizes(4, "no_batch" in offered))
-    steps = draw(_sizes(6, "no_steps" in offered))
+    batch = draw(_size("batch", large, "no_batch" in offered))
+    steps = draw(_size("steps", large, "no_steps" in offered))
     states = [(True, True)]
     states += [(False, False)] if "absent_states" in offered else []
     states += [(True, False), (False, True)] if "partial_states" in offered else []
@@ -68,3 +78,14 @@ def cases(draw: Draw, offered: frozenset[str] = FEATURES, among: tuple[str, ...]
     call = draw(calls(config, offered))
     seed = draw(st.integers(0, 2**16 - 1))
     return CaseTemplate(f"drawn-{seed}", config, call, draw(st.sampled_from(among)), seed)
+
+
+@st.composite
+def searched(draw: Draw, offered: frozenset[str], among: tuple[str, ...]) -> CaseTemplate:
+    """Cases as `cases` draws them, of which one size at a time may be near what kernels tile on."""
+    large = draw(st.sampled_from(("", *TILES)))
+    config = draw(configs(offered, large))
+    call = draw(calls(config, offered, large))
+    regime = draw(st.sampled_from(among or regimes))
+    seed = draw(st.integers(0, 2**16 - 1))
+    return CaseTemplate(f"drawn-{seed}", config, call, regime, seed)

@@ -48,6 +48,7 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     marks: tuple[str, ...] = ()  # points of the equations whose gradients are wanted
     jacobian: tuple[tuple[str, str], ...] = ()  # pairs (of, wrt)
     jacobian_block: Block | None = None
+    process: bool = False  # also in a process that has just started
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,7 +67,7 @@ class Ladder(msgspec.Struct, frozen=True):
     """The fields that a ladder has beyond a case's."""
 
     name: Name
-    over: Literal["config.hidden_size", "config.input_size", "call.batch", "call.steps", "regime"]
+    over: Literal["config.hidden_size", "config.input_size", "config.num_layers", "call.batch", "call.steps", "regime"]
     values: Annotated[tuple[int | str, ...], msgspec.Meta(min_length=1)]
 
 
