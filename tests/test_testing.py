@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from pytest_runs import outcomes, pytest_in
 
 from gradassay import UsageError
 from gradassay.testing import conformance
@@ -54,46 +53,28 @@ test_declines = conformance(Declines(spec, features=FEATURES), properties=["valu
 """
 
 
-def pytest_in(folder: Path, source: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run pytest on one test file that holds `source`; every warning is an error."""
-    (folder / "test_mine.py").write_text(source)
-    command = [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "--rootdir", str(folder)]
-    return subprocess.run(
-        [*command, *options, "test_mine.py"],
-        cwd=folder,
-        env=os.environ | {"GRADASSAY_CACHE": str(folder / "cache")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-
-
-def outcomes(ended: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    """Return PASSED, FAILED, ... by test, from the lines of `pytest -v`."""
-    return dict(re.findall(r"^test_mine\.py::(\S+) ([A-Z]+)", ended.stdout, re.M))
-
-
 def test_two_lines_make_a_test_of_each_property_of_each_case(tmp_path: Path) -> None:
     ended = pytest_in(tmp_path, NUMPY, "-v")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     found = outcomes(ended)
-    assert "test_conformance[numpy/eager/cpu/float32-lstm/smoke/plain-gradients]" in found
+    assert "test_mine.py::test_conformance[numpy/eager/cpu/float32-lstm/smoke/plain-gradients]" in found
     assert {"PASSED"} <= set(found.values()) <= {"PASSED", "SKIPPED"}
     assert len(found) > 30
 
 
 def test_a_test_is_chosen_by_its_words(tmp_path: Path) -> None:
     ended = pytest_in(tmp_path, NUMPY, "-v", "-k", "lstm/smoke/plain-gradients")
-    assert list(outcomes(ended)) == ["test_conformance[numpy/eager/cpu/float32-lstm/smoke/plain-gradients]"]
+    assert list(outcomes(ended)) == [
+        "test_mine.py::test_conformance[numpy/eager/cpu/float32-lstm/smoke/plain-gradients]"
+    ]
 
 
 def test_all_tests_of_a_session_share_one_process(tmp_path: Path) -> None:
     source = """
-from gradassay import testing
+from gradassay import _bench, testing
 opened = []
-original = testing.open_session
-testing.open_session = lambda name, *rest: (opened.append(name), original(name, *rest))[1]
+original = _bench.open_session
+_bench.open_session = lambda name, *rest: (opened.append(name), original(name, *rest))[1]
 test_a = testing.conformance("numpy/float32", properties=["values"])
 test_b = testing.conformance("numpy/float64", properties=["values", "gradients"])
 def test_last():
@@ -109,7 +90,7 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedPro
 
 
 def by_test(ended: subprocess.CompletedProcess[str], name: str) -> dict[str, str]:
-    return {test: outcome for test, outcome in outcomes(ended).items() if test.startswith(f"{name}[")}
+    return {test: outcome for test, outcome in outcomes(ended).items() if test.startswith(f"test_mine.py::{name}[")}
 
 
 def test_a_right_object_passes(objects: subprocess.CompletedProcess[str]) -> None:
@@ -119,8 +100,8 @@ def test_a_right_object_passes(objects: subprocess.CompletedProcess[str]) -> Non
 def test_a_fault_fails_where_it_shows_and_is_explained(objects: subprocess.CompletedProcess[str]) -> None:
     found = by_test(objects, "test_faulty")
     target = "faulty-dc0-without-forget-factor/rounded/cpu/float32"
-    assert found[f"test_faulty[{target}-lstm/smoke/plain-gradients]"] == "FAILED"
-    assert found[f"test_faulty[{target}-lstm/smoke/plain-contract]"] == "PASSED"
+    assert found[f"test_mine.py::test_faulty[{target}-lstm/smoke/plain-gradients]"] == "FAILED"
+    assert found[f"test_mine.py::test_faulty[{target}-lstm/smoke/plain-contract]"] == "PASSED"
     said = objects.stdout
     assert f"{target}: gradients of c0 failed in smoke/plain (lstm)" in said
     assert re.search(r"^  should be   -?[\d.e-]+ ± [\d.e-]+ \(one noise unit\)$", said, re.M)
@@ -144,12 +125,12 @@ def test_an_exception_of_the_backend_fails(objects: subprocess.CompletedProcess[
 
 def test_a_blind_verdict_is_skipped_as_such(tmp_path: Path) -> None:
     source = """
-from gradassay import testing
+from gradassay import _bench, testing
 from gradassay._record import Verdict
 def blind(self, item):
     names = {"target": "t", "spec": "s", "suite": "u", "case": "c", "property": "p"}
     return [Verdict(**names, tensor="y", outcome="blind", reason="too loud")]
-testing._Bench.ask = blind
+_bench.Bench.ask = blind
 test_blind = testing.conformance("numpy/float32", properties=["values"])
 """
     ended = pytest_in(tmp_path, source, "-rs")
@@ -159,8 +140,8 @@ test_blind = testing.conformance("numpy/float32", properties=["values"])
 
 def test_a_property_that_finds_nothing_fails(tmp_path: Path) -> None:
     source = """
-from gradassay import testing
-testing._Bench.ask = lambda self, item: []
+from gradassay import _bench, testing
+_bench.Bench.ask = lambda self, item: []
 test_empty = testing.conformance("numpy/float32", properties=["values"])
 """
     ended = pytest_in(tmp_path, source)

@@ -3,45 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from gradassay import _plugins
 from gradassay._backend import Backend
-from gradassay._oracle import Oracle
-from gradassay._plan import AGREEMENT, Job, Plan, Question, plan
-from gradassay._process import Local, open_session
-from gradassay._record import Verdict
-from gradassay._run import DEADLINE
-from gradassay._runner import Run
-from gradassay._session import BackendError, Session
-from gradassay._target import Target, parse_targets
+from gradassay._bench import Item, Told, lay_out
+from gradassay._errors import UsageError
+from gradassay._plan import DRAWN, SMOKE, Question
+from gradassay._pytest import (
+    FROM_OPTIONS,
+    MARKER,
+    NO_TARGET,
+    PARAMETER,
+    Session,
+    option,
+    option_list,
+    session_of,
+)
+from gradassay._record import Cause, Verdict
+from gradassay.views._summary import WAIVED, counted
+from gradassay.views._words import some
 
-
-@dataclass(frozen=True)
-class _Item:
-    """What one test asks: a property of a case on a target. Those of one question share its answers."""
-
-    backend: Backend
-    local: bool
-    plan: Plan
-    job: Job
-    question: Question
-    asked: str  # the property's name
-    typed: frozenset[str]  # the parts of the target that were typed: a device that is named must be there
-
-    @property
-    def id(self) -> str:
-        question = self.question
-        return f"{self.job.target}-{question.spec.name}/{question.suite}/{question.template.name}-{self.asked}"
+Names = str | Sequence[str] | None
 
 
 def conformance(
-    target: str | Backend, *, suite: str = "smoke", properties: Sequence[str] | None = None
+    target: str | Backend | None = None, *, suite: Names = None, properties: Sequence[str] | None = None
 ) -> Callable[..., None]:
     """Return a parametrised test, one for each property of each case; assign it to a name that pytest collects.
 
@@ -49,100 +38,151 @@ def conformance(
     process of its own, one for all tests of a pytest session; a backend that is an object works in this one.
 
     Args:
-        target: as on the command line, `backend[/mode][/device][/dtype]`, or a backend as an object.
-        suite: the suite's name.
+        target: as on the command line, `backend[/mode][/device][/dtype]`, or a backend as an object; the options
+            (`--gradassay-target`, `--gradassay-suite`, `--gradassay-property`, or those of the ini file) decide what is
+            not given here, if this is not.
+        suite: the name of a suite, or several; `drawn` stands for cases that Hypothesis draws. With a target `smoke`
+            if not given, and otherwise what the options name, or every suite and `drawn`.
         properties: names; all that apply to a case if not given.
 
     Raises:
         UsageError: if a name does not exist; `PluginError` if a plugin that is named cannot be used.
     """
-    items = _items(target, suite, properties)
+    suites = (suite,) if isinstance(suite, str) else tuple(suite or ())
 
-    @pytest.mark.parametrize("item", [pytest.param(item, id=item.id) for item in items])
-    def test(item: _Item, request: pytest.FixtureRequest) -> None:
-        stash = request.config.stash
-        if _BENCH not in stash:
-            stash[_BENCH] = _Bench(request.config)
-        _report(stash[_BENCH].ask(item))
+    def test(gradassay_item: Item, request: pytest.FixtureRequest) -> None:
+        ask(gradassay_item, request)
 
-    return test
-
-
-def _items(target: str | Backend, suite: str, properties: Sequence[str] | None) -> list[_Item]:
-    if isinstance(target, str):
-        backend: Backend = _plugins.find("backend", target.partition("/")[0]).load()
+    if target is None:
+        setattr(test, FROM_OPTIONS, {"suites": suites, "properties": tuple(properties or ())})
     else:
-        backend = target
-    typed = target if isinstance(target, str) else backend.name
-    targets = parse_targets([typed], {backend.name: backend.offers})
-    offered = {offer.spec for offer in backend.offers}
-    specs = {name: spec.load() for name, spec in _plugins.specs().items() if name in offered}
-    parts = frozenset(typed.split("/")[1:])
-    laid = plan(targets, {backend.name: backend}, specs, suites=[suite], properties=properties or (), typed=parts)
-    return [
-        _Item(backend, backend is target, laid, job, question, property_.name, parts)
-        for job in laid.jobs[backend.name]
-        for question in job.questions
-        for property_ in question.properties
-    ]
+        items = lay_out(target, suites or (SMOKE,), properties or ())
+        pytest.mark.parametrize(PARAMETER, items, ids=[item.id for item in items])(test)
+    return getattr(pytest.mark, MARKER)(test)  # type: ignore[no-any-return]
 
 
-class _Bench:
-    """The backends at work in one pytest session, and what they have answered."""
+def from_options(config: pytest.Config, suites: Sequence[str], properties: Sequence[str]) -> list[Item]:
+    """Lay out the tests of the targets that the options name.
 
-    def __init__(self, config: pytest.Config) -> None:
-        self._open = ExitStack()
-        self._oracle = Oracle()
-        self._sessions: dict[int, tuple[Session, Any]] = {}
-        self._answered: dict[tuple[Target, int, str, str, str], list[Verdict]] = {}
-        config.add_cleanup(self._open.close)
-
-    def ask(self, item: _Item) -> list[Verdict]:
-        """Return the verdicts on a property; the first of a question asks all of its properties."""
-        question = item.question
-        key = item.job.target, id(item.backend), question.spec.name, question.suite, question.template.name
-        if key not in self._answered:
-            self._answered[key] = self._judge(item)
-        return [v for v in self._answered[key] if v.property in (item.asked, "")]
-
-    def _judge(self, item: _Item) -> list[Verdict]:
-        session, greeting = self._session(item)
-        target = item.job.target
-        asked = tuple(name for name in item.plan.properties if name != AGREEMENT)  # this is about one target
-        alone = replace(item.job, questions=(item.question,))
-        one = replace(item.plan, properties=asked, targets=(target,), jobs={target.backend: (alone,)})
-        run = Run(one, self._oracle, None, frozenset(), ())
-        run._backend(target.backend, session, greeting)
-        found = [record for record in run.records if isinstance(record, Verdict)]
-        # No command finds a backend that is an object.
-        return [msgspec.structs.replace(v, replay="") for v in found] if item.local else found
-
-    def _session(self, item: _Item) -> tuple[Session, Any]:
-        """Return the backend's session, and what it said of itself, or why it could not."""
-        if id(item.backend) not in self._sessions:
-            backend = item.backend
-            opened = Local(backend) if item.local else open_session(backend.name, backend.environment(), DEADLINE)
-            session = self._open.enter_context(opened)
-            try:
-                greeting: Any = session.hello()
-            except BackendError as error:
-                greeting = error
-            self._sessions[id(item.backend)] = session, greeting
-        return self._sessions[id(item.backend)]
+    Raises:
+        CollectError: if there is none, or a name does not exist.
+    """
+    targets = option_list(config, "target")
+    suites = suites or option_list(config, "suite")
+    properties = properties or option_list(config, "property")
+    try:
+        if not targets:
+            raise UsageError(NO_TARGET)
+        _examples(config)
+        laid = [item for target in targets for item in lay_out(target, suites, properties, drawn=True)]
+    except UsageError as error:
+        raise pytest.Collector.CollectError(str(error)) from error
+    return list({item.id: item for item in laid}.values())
 
 
-_BENCH = pytest.StashKey[_Bench]()
+def ask(item: Item, request: pytest.FixtureRequest) -> None:
+    """Ask what a test asks, and end it: passed, skipped, failed, or failed as a waiver expects."""
+    session = session_of(request.config)
+    bench = session.bench(request.session)
+    notes: tuple[str, ...] = ()
+    if item.question is None:
+        told, notes = _draw(item, request, session)
+    else:
+        told = bench.ask(item)
+    session.record(request.node, told)
+    _end(told, notes, request, session)
 
 
-def _report(verdicts: Sequence[Verdict]) -> None:
-    """Fail, skip or pass the test that these verdicts are of."""
-    outcomes = {verdict.outcome for verdict in verdicts}
+def _draw(item: Item, request: pytest.FixtureRequest, session: Session) -> tuple[list[Told], tuple[str, ...]]:
+    """Hold a property on cases that Hypothesis draws; save the one that fails, and say how to ask it again."""
+    from gradassay._casefile import save
+    from gradassay._drawn import hold
+
+    bench = session.bench(request.session)
+    config = request.config
+    found = hold(
+        item,
+        lambda question: bench.put(item, question),
+        _examples(config),
+        _seed(config),
+    )
+    if found.failing is None:
+        return list(found.verdicts), ()
+    case, target = found.failing, "" if item.local else str(item.job.target)
+    words = (str(item.job.target), item.job.offer.spec, item.asks.name)
+    name = "-".join(words).replace("/", "-").replace(":", "-")
+    path = config.rootpath / str(config.getini("gradassay_folder")) / f"{name}.safetensors"
+    wrong = sorted(
+        {f"{v.property} of {v.tensor}" if v.tensor else v.property for v in found.verdicts if counted(v) != "passed"}
+    )
+    save(path, case, target=target, properties=(item.asks.name,), note={"wrong": some(wrong, 8)})
+    shown = _near(path, config.invocation_params.dir)
+    replay = f"gradassay replay {shown}"
+    again_asked = bench.put(item, Question(case.spec, DRAWN, case.template, (item.asks,)), diagnose=True)
+    told: list[Told] = [*found.verdicts, *(cause for cause in again_asked if isinstance(cause, Cause))]
+    if target:
+        told = [msgspec.structs.replace(record, replay=replay) for record in told]
+    again = f"case {found.cases}, shrunk" + (", and right when it was asked again" if found.flaky else "")
+    notes = (
+        f"drawn       {case.config}",
+        f"            {case.call}, regime {case.template.regime}, seed {case.template.seed}",
+        f"saved       {shown} ({again})",
+        *(() if target else (f"replay      {replay} TARGET",)),
+    )
+    return told, notes
+
+
+def _examples(config: pytest.Config) -> int:
+    from gradassay._drawn import EXAMPLES
+
+    text = option(config, "examples")
+    if text and not (text.isdecimal() and int(text)):
+        raise UsageError(f"gradassay-examples is {text!r}; it should be a whole number above 0")
+    return int(text) if text else EXAMPLES
+
+
+def _seed(config: pytest.Config) -> int | None:
+    """Return the seed of Hypothesis' own option, if it was given: then other cases are drawn."""
+    given = config.getoption("hypothesis_seed", None)
+    if given is None:
+        return None
+    from random import getrandbits
+
+    return getrandbits(32) if given == "random" else int(given)
+
+
+def _near(path: Path, folder: Path) -> str:
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+
+
+def _end(told: Sequence[Told], notes: Sequence[str], request: pytest.FixtureRequest, session: Session) -> None:
+    """Fail, skip or pass the test that these verdicts are of.
+
+    One tensor that passed is a question that was answered: the test passes, and its report says which were not.
+    """
+    verdicts = [record for record in told if isinstance(record, Verdict)]
+    causes = [record for record in told if isinstance(record, Cause)]
+    outcomes = {counted(verdict) for verdict in verdicts}
     if outcomes & {"failed", "errored"}:
-        from gradassay.views.check import explanation
-
-        pytest.fail(explanation(verdicts), pytrace=False)
+        pytest.fail(_explained(verdicts, causes, notes), pytrace=False)
     if not outcomes:
         pytest.fail("no verdict was reached: the property found nothing to look at", pytrace=False)
-    if "passed" not in outcomes:
-        first = verdicts[0]
+    if WAIVED in outcomes:
+        waivers = (session.waivers.waiver(verdict) for verdict in verdicts)
+        pytest.xfail("; ".join(sorted({waiver.why for waiver in waivers if waiver is not None})))
+        bare = [msgspec.structs.replace(verdict, waived="") for verdict in verdicts]
+        pytest.fail(_explained(bare, causes, notes), pytrace=False)  # with --runxfail, xfail does nothing
+    undecided = [verdict for verdict in verdicts if verdict.outcome != "passed"]
+    first = undecided[0] if undecided else None
+    if first is not None and "passed" in outcomes:
+        lines = dict.fromkeys(f"{v.tensor or v.property} {v.outcome}: {v.reason}" for v in undecided)
+        said = "\n".join([f"{len(undecided)} of {len(verdicts)} verdicts undecided", *lines])
+        request.node.add_report_section("call", "gradassay", said)
+    elif first is not None:
         pytest.skip(f"{first.outcome}: {first.reason}" if first.outcome != "skipped" else first.reason)
+
+
+def _explained(verdicts: Sequence[Verdict], causes: Sequence[Cause], notes: Sequence[str]) -> str:
+    from gradassay.views.check import explanation
+
+    return "\n".join([explanation(verdicts, causes), *(f"  {note}" for note in notes)])
