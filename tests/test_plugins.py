@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gradassay._plugins import PluginError, find, unknown
+from gradassay._errors import UsageError
+from gradassay._plugins import Located, PluginError, find, unknown
 
 SHOW = """
 from gradassay._plugins import PluginError, backends, find, load_all, specs
@@ -147,6 +148,18 @@ def test_find_refuses_what_is_not_installed() -> None:
 
 
 def test_an_object_of_a_module_is_a_plugin_too() -> None:
-    assert find("backend", "fakes:good").load().name == "fake"
-    with pytest.raises(PluginError, match="backend `fakes:no_such` fails to import: AttributeError"):
+    assert find("spec", "fakes:spec").load().name == "fake"
+    with pytest.raises(PluginError, match="spec `fakes:no_such` fails to import: AttributeError"):
+        find("spec", "fakes:no_such").load()
+
+
+def test_a_backend_of_a_module_is_described_by_another_process() -> None:
+    """So is one in a file; `test_location` has the rest."""
+    assert find("backend", "fakes:good").load().name == "fakes:good"
+    with pytest.raises(UsageError, match="^fakes has no no_such: it has "):
         find("backend", "fakes:no_such").load()
+
+
+def test_a_worker_imports_it() -> None:
+    found = find("backend", "fakes:good")
+    assert isinstance(found, Located) and found.open().name == "fake"

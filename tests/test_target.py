@@ -14,6 +14,8 @@ OFFERS = {
     ),
     "torch-cell": (Offer("lstm", modes=(Mode("inductor", sweep=True),), dtypes=("float32",)),),
     "none": (),
+    "a/fast.py:lstm": (Offer("lstm", devices=("cpu", "cpu:1")),),
+    "module:lstm": (Offer("lstm"),),
 }
 
 
@@ -23,6 +25,12 @@ def names(text: str, *, sweep: bool = False) -> list[str]:
 
 def test_a_whole_target_is_itself() -> None:
     assert parse("jax/jit/cpu:1/float32", OFFERS) == [Target("jax", "jit", "cpu:1", "float32")]
+
+
+def test_a_backend_may_be_a_location() -> None:
+    assert names("a/fast.py:lstm/float32/cpu:1") == ["a/fast.py:lstm/eager/cpu:1/float32"]
+    assert names("module:lstm/float64") == ["module:lstm/eager/cpu/float64"]
+    assert names("a/fast.py:lstm")[-1] == "a/fast.py:lstm/eager/cpu:1/float32"
 
 
 def test_parts_come_in_any_order() -> None:
@@ -97,6 +105,10 @@ def test_no_backend_at_all_says_how_to_install_one() -> None:
         ("torch@2.11", r"holds a '@'; separate its parts by '/'"),
         ("torch-cell", r"every mode of torch-cell is for sweeps: add --sweep, or name one of inductor"),
         ("none", r"'none' names nothing"),
+        ("a/fast.py:lstm/float23", r"'float23' is no mode, device or dtype of a/fast.py:lstm \(did you mean float"),
+        ("a/fast.py:lstm/*", r"holds a '\*'; leave a part out"),
+        ("a/fast.py:lstm/", r"has an empty part; write a/fast.py:lstm$"),
+        ("a/fast.py/float32", r"names no function of a/fast.py: write a/fast.py:NAME"),
     ],
 )
 def test_what_is_wrong_and_what_would_be_right(text: str, message: str) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gradassay._target import Target
 
 OPERATORS = ("forward", "vjp", "jvp", "jacobian", "hvp")
+FORWARD_ONLY = "forward only: gradients are not verified"
 
 
 class Unsupported(Exception):
@@ -69,7 +70,7 @@ class Offer:
         if missing := sorted(features - self.features):
             return f"does not offer {', '.join(missing)}"
         if operator not in self.operators:
-            return f"does not offer {operator}"
+            return f"does not offer {operator}" if "vjp" in self.operators else FORWARD_ONLY
         return next((gap.reason for gap in self.gaps if gap.covers(operator, mode, dtype, features)), None)
 
 

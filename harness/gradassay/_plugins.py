@@ -12,6 +12,7 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, r
 from typing import Any, Literal
 
 from gradassay._errors import UsageError
+from gradassay._location import Location, is_location
 
 Kind = Literal["spec", "backend"]
 GROUPS: Mapping[Kind, str] = {"spec": "gradassay.specs", "backend": "gradassay.backends"}
@@ -25,7 +26,8 @@ class PluginError(UsageError):
 class Plugin:
     """One entry point, not imported yet. `refusal` says why it cannot be used, if it is already known.
 
-    A plugin given as "module:object" has that for its name, its module for a distribution, and no version.
+    A spec given as "module:object" has that for its name, its module for a distribution, and no version. So has a
+    backend, which may be given as "fast.py:function" too: see `Located`.
     """
 
     kind: Kind
@@ -62,6 +64,21 @@ class Plugin:
 
 
 @dataclass(frozen=True)
+class Located(Plugin):
+    """A backend at "fast.py:function" or "module:object", which no process but a worker imports."""
+
+    def load(self) -> Any:
+        """Return what is known of it, as another process describes it."""
+        from gradassay._described import describe
+
+        return describe(self.name)
+
+    def open(self) -> Any:
+        """Import it, in this process."""
+        return Location.of(self.name).open()
+
+
+@dataclass(frozen=True)
 class Broken:
     """A plugin that cannot be used, and why: it is reported, and does not stop the others."""
 
@@ -91,11 +108,13 @@ def load_all(plugins: Iterable[Plugin]) -> tuple[dict[str, Any], tuple[Broken, .
 
 
 def find(kind: Kind, name: str) -> Plugin:
-    """Return the plugin called `name`, or the one at "module:object".
+    """Return the plugin called `name`, or the one at "module:object"; a backend may be at "fast.py:function" too.
 
     Raises:
         PluginError: if there is none; the message lists what is installed, and what is close.
     """
+    if kind == "backend" and is_location(name):
+        return Located(kind, name, name, name.partition(":")[0], "")
     if ":" in name:
         return Plugin(kind, name, name, name.partition(":")[0], "")
     installed = _installed(kind)

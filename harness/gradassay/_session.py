@@ -111,6 +111,10 @@ class Session(ABC):
         """Return {"devices": [...], "versions": {...}, "pid": ...} of the backend where it runs."""
         return self._request({"request": "hello"})[0]
 
+    def describe(self) -> dict[str, Any]:
+        """Return {"offers": [...], "environment": {...}} of a backend that only its own process imports."""
+        return self._request({"request": "describe"})[0]
+
     def load(
         self,
         spec_name: str,

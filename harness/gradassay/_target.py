@@ -1,4 +1,7 @@
-"""A target: `backend[/mode][/device][/dtype]`, in any order when typed, in that order when printed."""
+"""A target: `backend[/mode][/device][/dtype]`, in any order when typed, in that order when printed.
+
+The backend may be a location, `fast.py:lstm` or `module:lstm`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import ml_dtypes
 import numpy as np
 
 from gradassay._errors import UsageError
+from gradassay._location import is_location, split, unnamed
 
 if TYPE_CHECKING:
     from gradassay._backend import Offer
@@ -60,15 +64,17 @@ def parse(text: str, offers: Mapping[str, Sequence[Offer]], *, sweep: bool = Fal
     alone also gives its second device, in the default mode and every dtype: devices are then compared.
 
     Args:
-        offers: what each installed backend offers, by name.
+        offers: what each backend offers, by name: those that are installed, and those whose location is named.
 
     Raises:
         UsageError: when a part is unknown, named twice or missing, or no offer has all parts together.
     """
+    if fault := unnamed(text):
+        raise UsageError(fault)
+    backend, parts = split(text)
     for sign, advice in REFUSED.items():
-        if sign in text:
+        if any(sign in part for part in (parts if is_location(backend) else (text,))):
             raise UsageError(f"target '{text}' holds a '{sign}'; {advice}, as in {_example(offers)}")
-    backend, *parts = text.split("/")
     if not backend or not all(parts):
         mended = "/".join(part for part in (backend, *parts) if part)
         raise UsageError(f"target '{text}' has an empty part; write {mended or _example(offers)}")

@@ -1,7 +1,7 @@
 """The side of a session where the backend lives: `python -m gradassay._worker` answers frames on stdin with frames.
 
-Each request is a JSON object with "request": "open", "hello", "load", "unload" or "call", and tensors; each
-answer has what was asked for, or "error". Only `Exception`s are answered: an exit or a crash ends the process.
+Each request is a JSON object with "request": "open", "describe", "hello", "load", "unload" or "call", and tensors;
+each answer has what was asked for, or "error". Only `Exception`s are answered: an exit or a crash ends the process.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import IO, Any
 
 import msgspec
@@ -20,6 +21,8 @@ import numpy as np
 
 from gradassay import _plugins
 from gradassay._backend import Backend, Unsupported
+from gradassay._decorated import FunctionBackend
+from gradassay._errors import UsageError
 from gradassay._frame import FrameError, decode, encode, read_frame, write_frame
 from gradassay._session import BackendError, join, part
 from gradassay._sideways import aliases, lay, named, random_state
@@ -52,8 +55,11 @@ class Worker:
         match metadata["request"]:
             case "open":
                 sys.path.extend(path for path in metadata["path"] if path not in sys.path)
-                self._backend = _plugins.find("backend", metadata["backend"]).load()
+                plugin = _plugins.find("backend", metadata["backend"])
+                self._backend = plugin.open() if isinstance(plugin, _plugins.Located) else plugin.load()
                 return {}, {}
+            case "describe":
+                return _description(self.backend), {}
             case "hello":
                 devices, versions = self.backend.devices(), self.backend.versions()
                 return {"devices": list(devices), "versions": dict(versions), "pid": os.getpid()}, {}
@@ -108,6 +114,15 @@ class Worker:
             for group, answers in found.items()
         }
         return answer, arrays.pop("jacobian", {}) | join(arrays)
+
+
+def _description(backend: Backend) -> dict[str, Any]:
+    """Return what is planned with. A function whose author named no device is offered on those that are here."""
+    offers = backend.offers
+    if isinstance(backend, FunctionBackend) and backend.everywhere:
+        here = backend.devices()
+        offers = tuple(replace(offer, devices=tuple(d for d in offer.devices if d in here)) for offer in offers)
+    return {"offers": msgspec.to_builtins(offers), "environment": dict(backend.environment())}
 
 
 def _ask(
@@ -206,7 +221,7 @@ def failure(error: Exception) -> BackendError:
         return BackendError("unsupported", str(error), trace)
     if isinstance(error, MalformedError | FrameError):
         return BackendError("malformed", str(error), trace)
-    if isinstance(error, _plugins.PluginError):
+    if isinstance(error, UsageError):
         return BackendError("exception", str(error), trace)
     return BackendError("exception", f"{type(error).__name__}: {error}", trace)
 

@@ -21,12 +21,16 @@ from gradassay._console import report, user_errors
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN.jsonl", help="Write every record to this file.")
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write a summary as Markdown.")
+@click.option("--waivers", type=click.Path(path_type=Path), metavar="FILE", help="Known failures, as TOML.")
 @click.option("--in-process", is_flag=True, help="Run backends in this process, for a debugger.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes at a time.")
 @click.option(
     "--deadline", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Limit of one request."
 )
-@click.option("--sweep", is_flag=True, help="Add the modes that are too slow for every run.")
+@click.option("--sweep", is_flag=True, help="Add the modes and suites that are too slow for every run.")
+@click.option(
+    "--ladder/--no-ladder", default=None, help="Climb the smoke ladder first; a function in a file does anyway."
+)
 @click.option("--no-cache", is_flag=True, help="Compute truth and noise anew.")
 def command(
     targets: tuple[str, ...],
@@ -36,20 +40,23 @@ def command(
     properties: tuple[str, ...],
     out: Path | None,
     markdown: Path | None,
+    waivers: Path | None,
     in_process: bool,
     jobs: int | None,
     deadline: float | None,
     sweep: bool,
+    ladder: bool | None,
     no_cache: bool,
 ) -> None:
     """Verify targets against the certified reference, and print a verdict.
 
     A TARGET is backend[/mode][/device][/dtype], the parts after the backend in any order; a part that is left
     out means all of it: torch/float32, jax/cpu:1. Without a target every installed backend is verified.
+    The backend may be a decorated function in a file or a module: fast.py:lstm/float32, package.module:lstm.
 
     \b
-    Exit status: 0  all is well
-                 1  something failed or errored, a target reached no verdict
+    Exit status: 0  all is well, or a waiver expects what is not
+                 1  something failed or errored, a waiver is not met, a target reached no verdict
                     on gradients, or the run did not complete
                  2  what was asked for cannot be
                130  interrupted; what was computed is kept
@@ -76,6 +83,8 @@ def command(
                     sweep=sweep,
                     cache=not no_cache,
                     on_record=recording.take,
+                    waivers=waivers,
+                    ladder=ladder,
                 )
             except KeyboardInterrupt:
                 interrupted = True
