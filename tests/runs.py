@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gradassay._record import Element, Footer, Header, Record, Seconds, Verdict
+from gradassay._record import Cause, Element, Footer, Header, Record, Seconds, Verdict
 
 TARGETS = ("numpy/native/cpu/float64", "torch/native/cpu/float32", "torch/native/cpu/bfloat16")
 WORST = Element(
@@ -66,6 +66,27 @@ def failed(**changes: Any) -> Verdict:
         "replay": f"gradassay verify {TARGETS[1]} --suite wide --case wide/ragged --property gradients --in-process",
     }
     return verdict(**(told | changes))
+
+
+def cause(**changes: Any) -> Cause:
+    """Return the cause of the failing verdict of `failed`."""
+    told: dict[str, Any] = {
+        "backend": "torch",
+        "target": TARGETS[1],
+        "spec": "lstm",
+        "suite": "wide",
+        "case": "wide/ragged",
+        "property": "gradients",
+        "name": "gate-order-ifog",
+        "sentence": "the gate order is i, f, o, g; should be i, f, g, o",
+        "rms": 1.1,
+        "max": 3.2,
+        "before": 3.3e7,
+        "tried": 150,
+        "verdicts": 1,
+        "accounts": {TARGETS[1]: {"lstm/wide/wide/ragged": {"gradients": ("weight_hh_l1_reverse",)}}},
+    }
+    return Cause(**(told | changes))
 
 
 def skipped(**changes: Any) -> Verdict:

@@ -40,6 +40,21 @@ class Unflushed(io.BytesIO):
         self.survived = self.getvalue()
 
 
+def test_a_cause_is_written_with_what_it_accounts_for_and_read_back(tmp_path: Path) -> None:
+    cause = runs.cause(alternatives=("b is used twice",), marks=("x: None",), places={"x": "all of it"})
+    assert list(read(saved(tmp_path, HEADER + encode(cause)))) == [runs.header(), cause]
+    assert cause.holds(runs.failed())
+    assert not cause.holds(runs.failed(tensor="x"))
+    assert not cause.holds(runs.failed(against=runs.TARGETS[0]))
+
+
+def test_a_file_of_the_first_format_is_read_as_before(tmp_path: Path) -> None:
+    first = HEADER.replace(b'"format":%d' % FORMAT, b'"format":1')
+    header, verdict = read(saved(tmp_path, first + VERDICT))
+    assert isinstance(header, Header) and header.format == 1
+    assert verdict == runs.failed()
+
+
 def test_each_record_is_one_line_and_flushed() -> None:
     stream = Unflushed()
     for record in runs.bad():
@@ -118,7 +133,7 @@ def test_garbage_names_the_file_the_line_and_what_was_expected(tmp_path: Path, c
 @pytest.mark.parametrize(
     "later",
     [
-        HEADER.replace(b'"format":1', b'"format":%d' % (FORMAT + 1)),
+        HEADER.replace(b'"format":%d' % FORMAT, b'"format":%d' % (FORMAT + 1)),
         b'{"record":"header","format":%d,"started":5}\n' % (FORMAT + 1),  # its fields may be others
     ],
 )

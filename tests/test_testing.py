@@ -103,7 +103,8 @@ def test_a_fault_fails_where_it_shows_and_is_explained(objects: subprocess.Compl
     assert found[f"test_mine.py::test_faulty[{target}-lstm/smoke/plain-gradients]"] == "FAILED"
     assert found[f"test_mine.py::test_faulty[{target}-lstm/smoke/plain-contract]"] == "PASSED"
     said = objects.stdout
-    assert f"{target}: gradients of c0 failed in smoke/plain (lstm)" in said
+    assert "faulty-dc0-without-forget-factor: dL/dc0 is not multiplied by the first forget gate" in said
+    assert f"shows in    gradients of c0, in smoke/plain on\n              {target}\n" in said
     assert re.search(r"^  should be   -?[\d.e-]+ ± [\d.e-]+ \(one noise unit\)$", said, re.M)
     assert re.search(r"^  where       layer 0, direction forward, row \d, unit \d", said, re.M)
     assert re.search(r"^  still right x, h0, weight_ih_l0", said, re.M)

@@ -9,9 +9,10 @@ import pytest
 import runs
 from rich.console import Console
 
-from gradassay._record import Record, Verdict
+from gradassay._record import Cause, Record, Verdict
 from gradassay.views._summary import Summary
 from gradassay.views._words import grouped, printable, seconds, several_lines, units
+from gradassay.views.check import explanation
 from gradassay.views.markdown import escape, markdown
 from gradassay.views.progress import Progress
 from gradassay.views.terminal import render
@@ -263,6 +264,85 @@ def test_an_errored_verdict_shows_the_first_line_and_the_last_of_its_reason() ->
 def test_an_error_without_a_reason_says_that_none_was_recorded() -> None:
     error = runs.verdict(outcome="errored", max=None, rms=None)
     assert "reason no reason was recorded" in one_line(shown([runs.header(), error, runs.footer()]))
+
+
+# --- causes -----------------------------------------------------------------------------------------------------
+
+
+def caused(*causes: Cause, verdicts: Iterable[Record] = ()) -> list[Record]:
+    return [runs.header(), runs.failed(), *verdicts, *causes, runs.footer()]
+
+
+def test_a_cause_is_the_title_and_what_it_leaves_over_is_said() -> None:
+    text = shown(caused(runs.cause()))
+    assert "What is wrong: 1 verdict on 1 target, of 1 cause\n" in text
+    assert "  1. torch: the gate order is i, f, o, g; should be i, f, g, o\n" in text
+    words = one_line(text)
+    assert "shows in gradients of weight_hh_l1_reverse, in wide/ragged on torch/native/cpu/float32" in words
+    assert "left over 1.1 noise units RMS (3.2 at most), of 3.3e+07" in words
+    assert "replay" in text
+    assert "1. **torch: the gate order is i, f, o, g; should be i, f, g, o**" in markdown(caused(runs.cause()))
+
+
+def test_what_cannot_be_told_apart_is_listed() -> None:
+    words = one_line(shown(caused(runs.cause(alternatives=("a", "b", "c", "d", "e")))))
+    assert "or a: the same here or b: the same here or c: the same here and 2 more explanations that cannot" in words
+    assert "d: the same" not in words
+
+
+def test_an_unexplained_failure_says_how_many_hypotheses_there_were() -> None:
+    text = shown(caused(runs.cause(sentence="", rms=None, max=None)))
+    assert "  1. torch/native/cpu/float32: gradients of weight_hh_l1_reverse failed" in text
+    assert "     cause       unexplained: none of 150 hypotheses gives these numbers\n" in text
+
+
+def test_a_diagnosis_that_ran_out_of_time_says_so() -> None:
+    text = one_line(shown(caused(runs.cause(sentence="", stopped=True))))
+    assert "cause not found in the time there was: that for diagnosing was over" in text
+
+
+def test_marks_and_places_are_shown() -> None:
+    cause = runs.cause(
+        marks=("h0: None, which says 'no gradient'", "c0: exactly 0 everywhere"),
+        places={
+            "weight_hh_l1_reverse": "gate f (9 of 36 elements)",
+            "x": "from step 16 on (8 of 9)",
+            "h0": "all of it",
+        },
+    )
+    text = shown(caused(cause))
+    assert "     means       h0: None, which says 'no gradient'\n                 c0: exactly 0 everywhere\n" in text
+    assert "     wrong at    gate f (9 of 36 elements)\n                 x: from step 16 on (8 of 9)\n" in text
+    assert "h0: all of it" not in text
+
+
+def test_one_mistake_is_one_report_and_the_simplest_question_is_shown() -> None:
+    more = [runs.failed(case=f"wide/{number}", tensor="y", property="values", max=9e9) for number in range(300)]
+    accounts = {
+        runs.TARGETS[1]: {
+            "lstm/wide/wide/ragged": {"gradients": ("weight_hh_l1_reverse",)},
+            **{f"lstm/wide/wide/{number}": {"values": ("y",)} for number in range(300)},
+        }
+    }
+    text = shown([runs.header(), *more, runs.failed(), runs.cause(accounts=accounts, verdicts=301), runs.footer()])
+    words = one_line(text)
+    assert "What is wrong: 301 verdicts on 1 target, of 1 cause" in words
+    assert " 2. " not in words
+    assert "shows in gradients of weight_hh_l1_reverse, in wide/ragged" in words
+    assert "and alike 300 more requests of 300 cases on torch/native/cpu/float32: values 300" in words
+    assert len(text.splitlines()) < 60
+
+
+def test_what_a_cause_does_not_account_for_is_listed_after_it() -> None:
+    text = shown(caused(runs.cause(), verdicts=[runs.failed(tensor="x", max=1e9)]))
+    assert text.index("1. torch: the gate order") < text.index("2. torch/native/cpu/float32: gradients of x failed")
+    assert "of 2 causes" in text
+
+
+def test_an_explanation_for_pytest_holds_the_cause() -> None:
+    text = explanation([runs.failed()], [runs.cause(), runs.cause(sentence="of another verdict", accounts={})])
+    assert text.startswith("torch: the gate order is i, f, o, g; should be i, f, g, o\n  shows in ")
+    assert "of another verdict" not in text
 
 
 def test_failed_only_leaves_the_rest_out() -> None:

@@ -28,7 +28,7 @@ from gradassay._run import verify
 from gradassay._simulated import Simulated
 from gradassay._spec import CaseTemplate, Spec
 from gradassay._target import DTYPES
-from gradassay.properties import properties as generic
+from gradassay.properties import properties_of
 
 SUITE = "calibration"
 LEFT_OUT = frozenset({"agreement", "process"})  # pairs of answers that were judged already; a process for each case
@@ -95,7 +95,7 @@ def calibrate(
         orders: Sequence[Order] = get_args(Order)
         simulated = [Simulated(spec, order=order, features=features) for order in orders]
         cases = [template.name for template in templates]
-        asked = [name for name in (*generic(), *(p.name for p in spec.properties)) if name not in LEFT_OUT]
+        asked = [name for name in properties_of(spec) if name not in LEFT_OUT]
         properties |= dict.fromkeys(asked)
         for targets, objects in ((_correct(spec.name, backends), ()), ((), simulated)):
             if targets or objects:

@@ -11,7 +11,7 @@ import msgspec
 
 from gradassay import _plugins
 from gradassay._adoption import Adopted, Adopters, described
-from gradassay._backend import OPERATORS, Mode, Model, Offer
+from gradassay._backend import OPERATORS, Mode, Model, Offer, Unsupported
 from gradassay._case import Case
 from gradassay._errors import UsageError
 from gradassay._given import SUITE, Known, case_of, refuse_names, to_arrays
@@ -22,7 +22,7 @@ from gradassay._runner import Run
 from gradassay._spec import Array, Spec, Tensors
 from gradassay._target import DTYPES, Target, numpy_dtype
 from gradassay._ties import TiedOracle
-from gradassay.properties import properties as generic
+from gradassay.properties import properties_of
 
 PROPERTIES = ("contract", "values", "gradients")
 T = TypeVar("T")
@@ -205,7 +205,14 @@ class _Live:
         return self._adopted.backend.versions()
 
     def load(self, spec: str, config: Any, parameters: Tensors, target: Target) -> Model:
+        own = self._adopted.parameters
+        if config != self._adopted.config or any(not _same(own[name], array) for name, array in parameters.items()):
+            raise Unsupported("a live layer has its own sizes and parameters: it takes no others")
         return self._adopted.model
+
+
+def _same(own: Array, given: Array) -> bool:
+    return own.dtype == given.dtype and own.tobytes() == given.tobytes()
 
 
 class _Here(Executor):
@@ -218,7 +225,7 @@ class _Here(Executor):
 
 
 def _run(case: Case, adopted: Adopted, names: Sequence[str]) -> tuple[Record, ...]:
-    every = generic() | {property_.name: property_ for property_ in case.spec.properties}
+    every = properties_of(case.spec)
     for name in names:
         if name not in every:
             raise UsageError(_plugins.unknown("property", name, every))

@@ -1,4 +1,4 @@
-"""What a run writes down: JSON Lines, a header, one record a verdict, a footer. All else is a view of it."""
+"""What a run writes down: JSON Lines: a header, a record a verdict, one a cause, a footer. All else is a view of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import IO, Any, Literal
 
 import msgspec
 
-FORMAT = 1
+FORMAT = 2  # 2: causes; what format 1 had is read as before
 
 Outcome = Literal["passed", "failed", "blind", "errored", "skipped", "not applicable"]
 
@@ -86,7 +86,46 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag="verdict", tag_fiel
     still_right: tuple[str, ...] = ()  # on failure: the other tensors of the same request that passed
     replay: str = ""
     against: str = ""  # agreement: the other target
+    waived: str = ""  # the issue of the waiver that expects this failure
     seconds: float = 0.0
+
+
+Accounts = dict[str, dict[str, dict[str, tuple[str, ...]]]]  # target -> spec/suite/case -> property -> tensors
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True, tag="cause", tag_field="record"):
+    """Why verdicts fail: one mistake, however many they are.
+
+    `target`, `suite`, `case` and `property` are those of the simplest question that shows it. `rms` and `max` are what
+    the explanation leaves over there, and `before` how far off the answer is, in noise units.
+    """
+
+    backend: str
+    target: str
+    spec: str
+    suite: str
+    case: str
+    property: str
+    name: str = ""  # of the fault or hypothesis; "pattern" for one that knows the arrays alone
+    sentence: str = ""  # what is wrong; empty: unexplained
+    alternatives: tuple[str, ...] = ()  # what cannot be told apart from it in all that failed
+    rms: float | None = None
+    max: float | None = None
+    before: float | None = None
+    marks: tuple[str, ...] = ()  # tensors that are None, exactly zero, cut off or not finite, each with its usual cause
+    places: dict[str, str] = {}  # tensor -> where it leaves the noise
+    tried: int = 0  # hypotheses
+    stopped: bool = False  # time was over before all were tried
+    seconds: float = 0.0
+    verdicts: int = 0  # that it accounts for
+    accounts: Accounts = {}  # a disagreement's property is "agreement TARGET"
+    replay: str = ""
+
+    def holds(self, verdict: Verdict) -> bool:
+        """Whether it accounts for a verdict."""
+        name = f"{verdict.property} {verdict.against}" if verdict.against else verdict.property
+        cases = self.accounts.get(verdict.target, {})
+        return verdict.tensor in cases.get(f"{verdict.spec}/{verdict.suite}/{verdict.case}", {}).get(name, ())
 
 
 class Footer(msgspec.Struct, frozen=True, kw_only=True, tag="footer", tag_field="record"):
@@ -98,7 +137,7 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True, tag="footer", tag_field=
     wrong: tuple[str, ...] = ()  # why the run as a whole is not well, beside its verdicts: no gradient verdict, say
 
 
-Record = Header | Verdict | Footer
+Record = Header | Verdict | Cause | Footer
 
 
 class _Format(msgspec.Struct, frozen=True):
@@ -129,7 +168,7 @@ def read(path: Path) -> Iterator[Record]:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise RecordError(f"cannot read {path}: {error.strerror}") from error
-    decoder = msgspec.json.Decoder(Header | Verdict | Footer)
+    decoder = msgspec.json.Decoder(Header | Verdict | Cause | Footer)
     torn = lines.pop()  # empty after a final newline; a torn record otherwise
     if not lines:
         hint = "its only line is torn" if torn else "it is empty"

@@ -11,10 +11,18 @@ from typing import IO, Self
 from rich.console import Console
 
 from gradassay._errors import UsageError
+from gradassay._ladder import LADDER
 from gradassay._record import Header, Record, Verdict, write
+from gradassay.views._summary import counted
 from gradassay.views.progress import Progress
 
-WORST_FIRST = ("errored", "failed", "passed", "blind")  # one tensor that passed is a question that was answered
+WORST_FIRST = (
+    "errored",
+    "failed",
+    "waived",
+    "passed",
+    "blind",
+)  # one tensor that passed is a question that was answered
 
 
 def check_writable(path: Path) -> None:
@@ -96,8 +104,10 @@ class Recording:
 
         The verdicts of one question come together; those of agreement are not planned, and not counted.
         """
+        if verdict.property == LADDER:  # which is not planned: it decides whether the plan is asked
+            return
         if not verdict.case and self._progress is not None:
-            self._progress.finish(verdict.target, verdict.outcome)
+            self._progress.finish(verdict.target, counted(verdict))
             return
         question = (verdict.target, verdict.spec, verdict.suite, verdict.case, verdict.property)
         if question != self._question:
@@ -105,7 +115,7 @@ class Recording:
             if verdict.against or question in self._counted:
                 return
             self._question = question
-        self._outcomes.append(verdict.outcome)
+        self._outcomes.append(counted(verdict))
 
     def _settle(self) -> None:
         if self._question is not None and self._progress is not None:

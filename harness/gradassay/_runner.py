@@ -22,15 +22,21 @@ import numpy as np
 from gradassay import _limits
 from gradassay._agreement import Units, agree
 from gradassay._case import Case
+from gradassay._causes import Kept, Observed, causes
 from gradassay._judge import judge, noise_units
+from gradassay._ladder import LADDER, Rung, climb
 from gradassay._oracle import Oracle
 from gradassay._plan import AGREEMENT, Job, Plan, Question
+from gradassay._predict import ending
 from gradassay._property import Finding, Property
-from gradassay._record import Footer, Header, Record, Seconds, Verdict
+from gradassay._record import Cause, Footer, Header, Record, Seconds, Verdict
 from gradassay._session import BackendError, Session
 from gradassay._subject import DidNotRunError, Subject
+from gradassay._waivers import NONE, Waivers
 
 COMPARED = ("values", "gradients")  # properties whose answers are set beside those of other targets
+
+FAILING = ("failed", "errored")
 
 OnRecord = Callable[[Record], None]
 
@@ -50,10 +56,13 @@ class Run:
     on_record: OnRecord | None
     typed: frozenset[str]  # parts of targets as typed: a device that is named must be there
     broken: tuple[str, ...]  # plugins that cannot be used, in words
+    waivers: Waivers = NONE
     records: list[Record] = field(default_factory=list)
     tally: _Tally = field(default_factory=_Tally)
     units: dict[tuple[str, str], dict[str, Units]] = field(default_factory=dict)  # (case, dtype) -> target -> z
-    absent: set[str] = field(default_factory=set)  # targets whose device is not here
+    ladders: Mapping[str, tuple[Job, ...]] = field(default_factory=dict)  # by backend: what it climbs first
+    kept: dict[str, Kept] = field(default_factory=dict)  # what failed, by backend
+    absent: set[str] = field(default_factory=set)  # targets whose device is not here, or that fell off their ladder
     lock: threading.Lock = field(default_factory=threading.Lock)
     stop: threading.Event = field(default_factory=threading.Event)
     started: float = field(default_factory=time.perf_counter)
@@ -64,6 +73,7 @@ class Run:
         self._take(self._header(greetings))
         for done in [pool.submit(self._backend, name, sessions[name], greetings[name]) for name in names]:
             done.result()
+        self.diagnose()
         self._take(self._footer())
 
     @contextmanager
@@ -79,10 +89,24 @@ class Run:
 
     def _take(self, *records: Record) -> None:
         with self.lock:
-            for record in records:
+            for new in records:
+                record = self.waivers.mark(new) if isinstance(new, Verdict) else new
                 self.records.append(record)
                 if self.on_record is not None:
                     self.on_record(record)
+
+    def diagnose(self) -> None:
+        """Say why what failed so far failed, backend by backend: one record a cause."""
+        for kept in self.kept.values():
+            start = time.perf_counter()
+            told = [record for record in self.records if isinstance(record, Cause)]
+            failing = [v for v in self.records if isinstance(v, Verdict) and v.outcome in FAILING and not v.waived]
+            left = [verdict for verdict in failing if not any(cause.holds(verdict) for cause in told)]
+            for cause in causes(kept, left, self.oracle):
+                if self.stop.is_set():
+                    return
+                self._take(cause)
+            self._spent(0.0, time.perf_counter() - start)
 
     # --- one backend
 
@@ -102,7 +126,8 @@ class Run:
 
     def _backend(self, name: str, session: Session, greeting: dict[str, Any] | BackendError) -> None:
         start = time.perf_counter()
-        for job in self.plan.jobs[name]:
+        stands = isinstance(greeting, BackendError) or self._climbs(name, session, greeting["devices"])
+        for job in self.plan.jobs[name] if stands else ():
             if isinstance(greeting, BackendError):
                 self._take(self._verdict(job, outcome="errored", reason=_first_lines(greeting)))
             elif job.target.device not in greeting["devices"]:
@@ -113,6 +138,33 @@ class Run:
                         return
                     self._ask(job, question, session)
         self._spent(0.0, time.perf_counter() - start)
+
+    def _climbs(self, name: str, session: Session, devices: Sequence[str]) -> bool:
+        """Climb a backend's ladder, if it has one; if it falls, say so of all that is not asked then."""
+        for rungs in self.ladders.get(name, ()):
+            if rungs.target.device not in devices:
+                continue  # which is said of every job on it
+            for rung in climb(rungs, session, self.oracle):
+                self._take(self._rung(rungs, rung))
+                if rung.outcome in ("failed", "errored"):
+                    reason = f"not asked: fell off the ladder at {rung.question.template.name}"
+                    for job in self.plan.jobs[name]:
+                        self.absent.add(str(job.target))
+                        self._take(self._verdict(job, outcome="skipped", reason=reason))
+                    return False
+        return True
+
+    def _rung(self, job: Job, rung: Rung) -> Verdict:
+        return self._verdict(
+            job,
+            rung.question,
+            property_name=LADDER,
+            tensor=rung.tensor,
+            outcome=rung.outcome,
+            reason=rung.reason,
+            still_right=rung.right,
+            ran=dict(rung.ran),
+        )
 
     def _no_device(self, job: Job, devices: Sequence[str]) -> None:
         reason = f"device {job.target.device} is not here; there is {', '.join(devices)}"
@@ -143,8 +195,10 @@ class Run:
         except Exception as error:  # a stranger's spec may raise anything
             self._take(self._verdict(job, question, outcome="errored", reason=_raised("drawing the case", error)))
             return
-        subject = Subject(session, case, target, able, job.mode)
+        subject = Subject(session, case, target, able, job.mode, offer=job.offer)
         units: dict[str, Any] = {}
+        found: dict[str, list[Finding]] = {}
+        failing: list[Verdict] = []
         for property_ in question.properties:
             if self.stop.is_set():
                 return
@@ -155,37 +209,56 @@ class Run:
             elif lacking:
                 self._take(self._verdict(job, question, property_, outcome="skipped", reason=lacking[0]))
             else:
-                self._take(*self._answers(job, question, property_, case, subject, units))
+                verdicts = self._answers(job, question, property_, case, subject, units, found)
+                failing += [verdict for verdict in verdicts if verdict.outcome in FAILING]
+                self._take(*verdicts)
         try:
             subject.close()
         except BackendError as error:
             self._take(self._verdict(job, question, outcome="errored", reason=f"unloading: {_first_lines(error)}"))
         self._spent(subject.seconds, 0.0)
+        if failing:
+            with self.lock:
+                kept = self.kept.setdefault(target.backend, Kept())
+                kept.keep(Observed(job, question, case, able, found, tuple(failing)))
         if AGREEMENT in self.plan.properties:
             self._compare(job, question, case, units)
 
     def _answers(
-        self, job: Job, question: Question, property_: Property, case: Case, subject: Subject, units: dict[str, Any]
+        self,
+        job: Job,
+        question: Question,
+        property_: Property,
+        case: Case,
+        subject: Subject,
+        units: dict[str, Any],
+        found: dict[str, list[Finding]],
     ) -> list[Verdict]:
-        """Ask one property, and judge all that it finds."""
+        """Ask one property, and judge all that it finds, which is added to `found`."""
         before = subject.seconds
         judged: list[tuple[Finding, dict[str, Any]]] = []
         ended: dict[str, Any] | None = None
+        stopped: list[Finding] = []
         try:
             for finding in property_.check(subject, case, self.oracle):  # what was found before an error is kept
                 judged.append((finding, judge(finding)))
         except BackendError as error:
             outcome = "skipped" if error.kind == "unsupported" else "errored"
             ended = {"outcome": outcome, "reason": _first_lines(error)}
+            stopped = [ending(error)] if outcome == "errored" else []
         except DidNotRunError as error:
+            stopped = [ending(error)]
             judged = []  # whatever it found was not found in this mode
             ended = {"outcome": "errored", "reason": str(error)}
         except ArithmeticError as error:
+            stopped = [ending(error)]
             ended = {"outcome": "errored", "reason": f"there is no certified reference: {error}"}
         except Exception as error:  # a stranger's property may raise anything; what is computed is kept
+            stopped = [ending(error)]
             ended = {"outcome": "errored", "reason": _raised("the property", error)}
+        found[property_.name] = [*(finding for finding, _ in judged), *stopped]
         ran = next(reversed(subject.asked.values())).ran if subject.asked else {}
-        right = tuple(finding.tensor for finding, found in judged if found["outcome"] == "passed")
+        right = tuple(finding.tensor for finding, fields in judged if fields["outcome"] == "passed")
         if property_.name in COMPARED:
             units |= _units(property_.name, judged)
         verdicts = [
@@ -194,12 +267,12 @@ class Run:
                 question,
                 property_,
                 tensor=finding.tensor,
-                still_right=right if found["outcome"] == "failed" else (),
+                still_right=right if fields["outcome"] == "failed" else (),
                 ran=ran,
                 seconds=subject.seconds - before if i == 0 else 0.0,
-                **found,
+                **fields,
             )
-            for i, (finding, found) in enumerate(judged)
+            for i, (finding, fields) in enumerate(judged)
         ]
         if ended is not None:
             verdicts.append(self._verdict(job, question, property_, **ended))
@@ -287,7 +360,8 @@ class Run:
                 f"{job.target} reached no verdict on gradients of {job.offer.spec}"
                 for jobs in self.plan.jobs.values()
                 for job in jobs
-                if any(p.name == "gradients" for question in job.questions for p in question.properties)
+                if "vjp" in job.offer.operators  # a forward pass alone is welcome
+                and any(p.name == "gradients" for question in job.questions for p in question.properties)
                 and (str(job.target), job.offer.spec) not in reached
                 and str(job.target) not in self.absent
             ]
@@ -298,8 +372,8 @@ class Run:
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             elapsed=time.perf_counter() - self.started,
             seconds=Seconds(framework=self.tally.framework, truth=truth, noise=noise, harness=harness),
-            counts=dict(sorted(Counter(str(v.outcome) for v in verdicts).items())),
-            wrong=(*self.broken, *wrong),
+            counts=dict(sorted(Counter("waived" if v.waived else str(v.outcome) for v in verdicts).items())),
+            wrong=(*self.broken, *wrong, *self.waivers.unmet(verdicts)),
         )
 
 

@@ -7,18 +7,19 @@ reference: its numbers are `Rounded`, and a fault changes what it computes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gradassay._arithmetic import Order, Rounded
+from gradassay._arithmetic import Float64, Order, Rounded
 from gradassay._backend import Mode, Model, Offer
 from gradassay._dual import Dual
 from gradassay._fault import Fault
 from gradassay._limits import PRECISIONS
 from gradassay._spec import DIFFERENTIABLE, Array, Spec, Tensors
-from gradassay._tape import Tape, Var
+from gradassay._tape import Edit, Tape, Var
 from gradassay._target import DTYPES, Target, numpy_dtype
 
 OPERATORS = frozenset({"forward", "vjp", "jvp", "jacobian", "hvp"})
@@ -36,19 +37,34 @@ class SimulatedModel:
         fault: Fault | None = None,
         order: Order = "blas",
     ) -> None:
-        self._spec, self._config, self._parameters = spec, config, dict(parameters)
+        self._spec, self.config, self._parameters = spec, config, dict(parameters)
         self._dtype, self._order = numpy_dtype(dtype), order
-        self._edits = fault.edits(PRECISIONS[dtype].roundoff) if fault and fault.edits else {}
-        self.ran: Mapping[str, str] = {"executed": "simulated", "order": order}
+        self._edits: Mapping[str, Edit] = fault.edits(PRECISIONS[dtype].roundoff) if fault and fault.edits else {}
+        self.ran: Mapping[str, str] = {"executed": "simulated", "device": "cpu", "order": order}
 
     def parameters(self) -> Tensors:
         return self._parameters
 
+    def planted(self, edits: Mapping[str, Edit], parameters: Tensors | None = None) -> SimulatedModel:
+        """Return the same model with other edits, and with other parameters where some are given."""
+        other = copy(self)
+        other._edits, other._parameters = edits, {**self._parameters, **(parameters or {})}
+        return other
+
+    def summing(self, order: Order) -> SimulatedModel:
+        """Return the same model with sums in another order."""
+        other = copy(self)
+        other._order = order
+        return other
+
+    def _numbers(self) -> Float64:
+        return Rounded(self._dtype, order=self._order)
+
     def _run(self, inputs: Tensors, tangents: Tensors | None = None) -> tuple[Tape, dict[str, Var], Mapping[str, Var]]:
         """Return the tape, its leaves and its outputs."""
-        call = self._spec.call_of(self._config, inputs)
-        table = {tensor.name: tensor for tensor in self._spec.tensors(self._config, call)}
-        base = Rounded(self._dtype, order=self._order)
+        call = self._spec.call_of(self.config, inputs)
+        table = {tensor.name: tensor for tensor in self._spec.tensors(self.config, call)}
+        base = self._numbers()
         numbers: Any = base if tangents is None else Dual(base)
         tape = Tape(numbers, self._edits)
         given: dict[str, Any] = {}
@@ -65,7 +81,7 @@ class SimulatedModel:
                 value = numbers.with_tangent(wide, None if tangent is None else tangent.astype(np.float64))
             given[name] = tape.leaf(value) if table[name].role in DIFFERENTIABLE else tape.constant_value(value)
             leaves[name] = given[name]
-        outputs: Any = self._spec.equations(tape, self._config, call, given)
+        outputs: Any = self._spec.equations(tape, self.config, call, given)
         return tape, leaves, outputs
 
     def _out(self, value: Any) -> Array:
@@ -121,8 +137,9 @@ class Simulated:
 
     @property
     def offers(self) -> tuple[Offer, ...]:
-        mode = Mode("rounded", evidence={"executed": "simulated"})
-        return (Offer(self.spec.name, self.features, (mode,), DTYPES, operators=OPERATORS),)
+        mode = Mode("rounded", evidence={"executed": "simulated", "device": "cpu"})
+        promises = self.fault.promises if self.fault else frozenset()
+        return (Offer(self.spec.name, self.features, (mode,), DTYPES, operators=OPERATORS, promises=promises),)
 
     def environment(self) -> Mapping[str, str]:
         return {}

@@ -18,7 +18,7 @@ from gradassay._record import Verdict
 from gradassay._runner import Run
 from gradassay._spec import CaseTemplate, Spec
 from gradassay._target import Target
-from gradassay.properties import properties as generic
+from gradassay.properties import properties_of
 
 SUITE = "single"
 PROPERTIES = ("contract", "values", "gradients")
@@ -45,7 +45,7 @@ def verify_case(
     offer = next((offer for offer in backend.offers if offer.spec == spec.name and dtype in offer.dtypes), None)
     if offer is None:
         raise UsageError(f"{backend.name} does not offer {spec.name} in {dtype}")
-    every = generic() | {property_.name: property_ for property_ in spec.properties}
+    every = properties_of(spec)
     for name in properties:
         if name not in every:
             raise UsageError(unknown("property", name, every))

@@ -17,7 +17,7 @@ def conclusion(summary: Summary) -> str:
         parts = [f"All {count(passed, 'verdict')} passed on {on}" if passed != 1 else f"The one verdict passed on {on}"]
     else:
         parts = [_unwell(summary, on)]
-    parts += [f"{outcomes[outcome]:,} {outcome}" for outcome in ("blind", "skipped") if outcomes[outcome]]
+    parts += [f"{outcomes[outcome]:,} {outcome}" for outcome in ("waived", "blind", "skipped") if outcomes[outcome]]
     if summary.worst is not None and summary.well:
         parts.append(f"worst {budget(summary.worst)} noise units ({place_of(summary.worst)})")
     return "; ".join(parts)
@@ -26,7 +26,7 @@ def conclusion(summary: Summary) -> str:
 def _unwell(summary: Summary, on: str) -> str:
     outcomes = summary.outcomes
     bad = [f"{outcomes[outcome]:,} {outcome}" for outcome in ("failed", "errored") if outcomes[outcome]]
-    reached = count(sum(outcomes[outcome] for outcome in ("passed", "failed", "blind", "errored")), "verdict")
+    reached = count(sum(outcomes[outcome] for outcome in ("passed", "failed", "waived", "blind", "errored")), "verdict")
     wrong = some([printable(reason) for reason in summary.wrong], 2)
     said = [f"{' and '.join(bad)} of {reached} on {on}"] if bad else []
     if not summary.complete:

@@ -9,7 +9,14 @@ from rich.console import Console
 from rich.text import Text
 
 HEAD, WELL, BAD = "bold", "bold green", "bold red"
-COLOURS = {"passed": "green", "failed": "bold red", "blind": "yellow", "errored": "bold magenta", "skipped": "dim"}
+COLOURS = {
+    "passed": "green",
+    "failed": "bold red",
+    "waived": "yellow",
+    "blind": "yellow",
+    "errored": "bold magenta",
+    "skipped": "dim",
+}
 ASCII = str.maketrans({"±": "+/-"})  # what the views themselves write beyond ASCII
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import zip_longest
 
-from gradassay._record import Footer, Header, Record, Verdict
+from gradassay._location import backend_of, split
+from gradassay._record import Cause, Footer, Header, Record, Verdict
 
 FAILING = ("failed", "errored")
+WAIVED = "waived"
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,16 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Cause:
-    """Failing verdicts that look alike: one backend, one property, the same tensors (or the same error)."""
+class Report:
+    """Failing verdicts of one cause; where none was found, that look alike: one backend, one property, the same tensors
+    (or the same error).
+    """
 
     worst: Verdict  # of the request that is shown
     others: tuple[Verdict, ...]  # the other wrong tensors of that request
     alike: tuple[Verdict, ...]  # of other requests, the worst of each
     question: str = ""  # what a user would ask, where the case has such words
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True)
@@ -43,13 +48,13 @@ class Pair:
     @property
     def between(self) -> str:
         """What the comparison is between: the first part in which the two differ."""
-        parts = zip_longest(*(target.split("/") for target in self.targets))
+        parts = zip_longest(*((backend, *rest) for backend, rest in map(split, self.targets)))
         names = ("backends", "modes", "devices", "dtypes")
         return next((name for name, (a, b) in zip(names, parts, strict=False) if a != b), "runs of one target")
 
     @property
     def agrees(self) -> bool:
-        return not any(verdict.outcome in FAILING for verdict in self.verdicts)
+        return not any(counted(verdict) in FAILING for verdict in self.verdicts)
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class Summary:
     header: Header | None
     footer: Footer | None
     verdicts: tuple[Verdict, ...]
+    causes: tuple[Cause, ...] = ()
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Summary:
@@ -65,11 +71,13 @@ class Summary:
         headers = [record for record in held if isinstance(record, Header)]
         footers = [record for record in held if isinstance(record, Footer)]
         verdicts = tuple(record for record in held if isinstance(record, Verdict))
-        return cls(headers[0] if headers else None, footers[-1] if footers else None, verdicts)
+        causes = tuple(record for record in held if isinstance(record, Cause))
+        return cls(headers[0] if headers else None, footers[-1] if footers else None, verdicts, causes)
 
     @cached_property
     def outcomes(self) -> Counter[str]:
-        return Counter(verdict.outcome for verdict in self.verdicts)
+        """How many verdicts there are of each outcome; failures that are waived are counted apart."""
+        return Counter(map(counted, self.verdicts))
 
     @property
     def complete(self) -> bool:
@@ -79,7 +87,7 @@ class Summary:
     def wrong(self) -> tuple[str, ...]:
         """Why the run as a whole is not well, beside its failing verdicts."""
         said = self.footer.wrong if self.footer else ()
-        if said or not self.complete or any(self.outcomes[outcome] for outcome in ("passed", *FAILING)):
+        if said or not self.complete or any(self.outcomes[outcome] for outcome in ("passed", WAIVED, *FAILING)):
             return said
         return ("nothing was verified: no verdict passed or failed",)
 
@@ -98,7 +106,7 @@ class Summary:
         for verdict in own:
             held[verdict.target].append(verdict)
         return tuple(
-            Row(target, Counter(v.outcome for v in verdicts), _largest(verdicts, "rms"), _largest(verdicts, "max"))
+            Row(target, Counter(map(counted, verdicts)), _largest(verdicts, "rms"), _largest(verdicts, "max"))
             for target, verdicts in held.items()
         )
 
@@ -113,25 +121,41 @@ class Summary:
         return _largest([v for v in self.verdicts if v.outcome == "passed" and not v.against], "max")
 
     @cached_property
-    def causes(self) -> tuple[Cause, ...]:
-        """Failing verdicts by likely cause: each target's most frequent one, then each one's second, and so on."""
-        requests: dict[tuple[str, ...], list[Verdict]] = {}
+    def reports(self) -> tuple[Report, ...]:
+        """Failing verdicts by cause; then the others by likeness, each target's most frequent first, and so on."""
+        requests: dict[tuple[int | None, *tuple[str, ...]], list[Verdict]] = {}
         for v in self.verdicts:
-            if v.outcome in FAILING:
-                key = (v.target, v.against, v.spec, v.suite, v.case, v.property, v.outcome)
+            if counted(v) in FAILING:
+                number = next((number for number, cause in enumerate(self.causes) if cause.holds(v)), None)
+                key = (number, v.target, v.against, v.spec, v.suite, v.case, v.property, v.outcome)
                 requests.setdefault(key, []).append(v)
+        diagnosed: dict[int, list[list[Verdict]]] = {}
         alike: dict[tuple[object, ...], list[list[Verdict]]] = {}
-        for verdicts in requests.values():
+        for (number, *_), verdicts in requests.items():
             verdicts.sort(key=how_bad, reverse=True)
-            alike.setdefault(_likeness(verdicts), []).append(verdicts)
-        by_target: dict[str, list[Cause]] = {}
-        for first, *rest in alike.values():
-            others = tuple(verdicts[0] for verdicts in rest)
-            cause = Cause(first[0], tuple(first[1:]), others, self._question(first[0]))
-            by_target.setdefault(first[0].target, []).append(cause)
-        for causes in by_target.values():
-            causes.sort(key=lambda cause: -len(cause.others) - len(cause.alike))
-        return tuple(cause for turn in zip_longest(*by_target.values()) for cause in turn if cause is not None)
+            if number is not None:
+                diagnosed.setdefault(number, []).append(verdicts)
+            else:
+                alike.setdefault(_likeness(verdicts), []).append(verdicts)
+        by_target: dict[str, list[Report]] = {}
+        for held in alike.values():
+            report = self._report(held)
+            by_target.setdefault(report.worst.target, []).append(report)
+        for reports in by_target.values():
+            reports.sort(key=lambda report: -len(report.others) - len(report.alike))
+        rest = (report for turn in zip_longest(*by_target.values()) for report in turn if report is not None)
+        return (*(self._report(held, self.causes[number]) for number, held in sorted(diagnosed.items())), *rest)
+
+    def _report(self, requests: list[list[Verdict]], cause: Cause | None = None) -> Report:
+        """One report of several requests: that of a cause shows the simplest question, another one the first."""
+
+        def other(verdicts: list[Verdict]) -> bool:
+            v = verdicts[0]
+            told = cause and (cause.target, cause.suite, cause.case, cause.property)
+            return told is not None and (v.target, v.suite, v.case, v.property) != told
+
+        first, *rest = sorted(requests, key=other)
+        return Report(first[0], tuple(first[1:]), tuple(vs[0] for vs in rest), self._question(first[0]), cause)
 
     def _question(self, verdict: Verdict) -> str:
         key = f"{verdict.spec}/{verdict.suite}/{verdict.case}"
@@ -150,10 +174,16 @@ class Summary:
         """Return (reason, how many verdicts, their targets) of an outcome, the most frequent first."""
         found: dict[str, list[str]] = {}
         for verdict in self.verdicts:
-            if verdict.outcome == outcome:
-                found.setdefault(verdict.reason or "no reason given", []).append(verdict.target)
+            if counted(verdict) == outcome:
+                why = verdict.waived if outcome == WAIVED else verdict.reason
+                found.setdefault(why or "no reason given", []).append(verdict.target)
         ranked = sorted(found.items(), key=lambda item: -len(item[1]))
         return [(reason, len(targets), list(dict.fromkeys(targets))) for reason, targets in ranked]
+
+
+def counted(verdict: Verdict) -> str:
+    """What a verdict is counted as: its outcome, but for a failure that a waiver expects."""
+    return WAIVED if verdict.waived else verdict.outcome
 
 
 def how_bad(verdict: Verdict) -> tuple[bool, float, float]:
@@ -170,7 +200,7 @@ def _largest(verdicts: Sequence[Verdict], figure: str) -> Verdict | None:
 
 def _likeness(verdicts: Sequence[Verdict]) -> tuple[object, ...]:
     first = verdicts[0]
-    backend = first.target.partition("/")[0]
+    backend = backend_of(first.target)
     if first.outcome == "errored":
         return backend, "errored", first.property, first.reason
     return backend, first.property, bool(first.against), frozenset(v.tensor for v in verdicts)

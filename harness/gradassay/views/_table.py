@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from textwrap import wrap
 
+from gradassay._location import backend_of, split
 from gradassay.views._lines import COLOURS, HEAD, Line
 from gradassay.views._summary import FAILING, Row, Summary
 from gradassay.views._words import printable, units
@@ -20,7 +21,7 @@ def table(summary: Summary, width: int) -> Iterator[Line]:
     found = [outcome for outcome in COLOURS if any(row.outcomes[outcome] for row in rows)]
     if any(row.outcomes["not applicable"] for row in rows):
         found.append("not applicable")
-    names = {row.target: printable(row.target).partition("/")[2] or printable(row.target) for row in rows}
+    names = {row.target: printable("/".join(split(row.target)[1])) or printable(row.target) for row in rows}
     first = max(len("target"), *(len(name) for name in names.values()))
     head = f"  {'target':{first}}" + "".join(f"  {name}" for name in found) + f"{'RMS':>9}{'max':>9}"
     # The place of the largest |z| is in the table where there is room, and below it in any case.
@@ -29,7 +30,7 @@ def table(summary: Summary, width: int) -> Iterator[Line]:
     versions = summary.header.versions if summary.header else {}
     backend = None
     for row in rows:
-        if (own := row.target.partition("/")[0]) != backend:
+        if (own := backend_of(row.target)) != backend:
             backend = own
             known = ", ".join(f"{printable(k)} {printable(v)}" for k, v in versions.get(backend, {}).items())
             yield Line(f"{printable(backend)}{f' ({known})' if known else ''}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gradassay._location import backend_of
 from gradassay._record import Verdict
 
 LONGEST = 600  # characters of one line of foreign text, where nothing else is said
@@ -75,7 +76,7 @@ def grouped(targets: list[str]) -> str:
     """Targets in few words: each of a backend's when there are at most two, else `torch (12 targets)`."""
     backends: dict[str, list[str]] = {}
     for target in dict.fromkeys(targets):
-        backends.setdefault(target.partition("/")[0], []).append(printable(target))
+        backends.setdefault(backend_of(target), []).append(printable(target))
     words = (
         ", ".join(own) if len(own) <= 2 else f"{printable(backend)} ({len(own)} targets)"
         for backend, own in backends.items()

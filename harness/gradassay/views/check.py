@@ -7,11 +7,11 @@ from io import StringIO
 
 from rich.console import Console
 
-from gradassay._record import Record, Verdict
+from gradassay._record import Cause, Record, Verdict
 from gradassay.views._conclusion import budget
-from gradassay.views._explain import explain, title
+from gradassay.views._explain import explain, heading
 from gradassay.views._lines import Line, print_line
-from gradassay.views._summary import FAILING, Summary
+from gradassay.views._summary import FAILING, Summary, counted
 from gradassay.views._words import count, printable, some, units
 
 WIDTH = 100
@@ -26,9 +26,13 @@ def text(layer: str, records: Sequence[Record], notes: Sequence[str]) -> str:
     return _rendered([*lines, Line(_conclusion(summary), "", 2)])
 
 
-def explanation(verdicts: Iterable[Verdict]) -> str:
-    """Return what is wrong, with a title a cause; empty when nothing is."""
-    return _rendered(_explained(Summary.of(verdicts)))
+def explanation(verdicts: Iterable[Verdict], causes: Iterable[Cause] = ()) -> str:
+    """Return what is wrong, with a title a cause; empty when nothing is.
+
+    Args:
+        causes: what a run found of why its verdicts fail; those of other verdicts are passed over.
+    """
+    return _rendered(_explained(Summary.of([*verdicts, *causes])))
 
 
 def _rendered(lines: Iterable[Line]) -> str:
@@ -63,7 +67,8 @@ def _table(verdicts: Sequence[Verdict]) -> Iterator[Line]:
 def _outcome(verdict: Verdict) -> str:
     # A failing one is explained below the table, at length.
     said = f": {printable(verdict.reason)}" if verdict.reason and verdict.outcome not in FAILING else ""
-    return verdict.outcome + said
+    waived = f", waived: {printable(verdict.waived)}" if verdict.waived else ""
+    return verdict.outcome + said + waived
 
 
 def _ties(verdicts: Sequence[Verdict]) -> Iterator[str]:
@@ -72,15 +77,15 @@ def _ties(verdicts: Sequence[Verdict]) -> Iterator[str]:
 
 
 def _explained(summary: Summary) -> Iterator[Line]:
-    for cause in summary.causes:
-        yield Line(title(cause.worst), "", 2)
-        for label, words in explain(cause):
+    for report in summary.reports:
+        yield Line(heading(report), "", 2)
+        for label, words in explain(report):
             yield Line(f"  {label:11} {words}", "", 14, unbroken=label == "replay")
 
 
 def _conclusion(summary: Summary) -> str:
     outcomes, reached = summary.outcomes, sum(summary.outcomes.values())
-    unseen = [f"{outcomes[outcome]:,} {outcome}" for outcome in ("blind", "skipped") if outcomes[outcome]]
+    unseen = [f"{outcomes[outcome]:,} {outcome}" for outcome in ("waived", "blind", "skipped") if outcomes[outcome]]
     if summary.well:
         worst = summary.worst
         noise = f"worst {budget(worst)} noise units ({worst.property} of {printable(worst.tensor)})" if worst else ""
@@ -89,6 +94,6 @@ def _conclusion(summary: Summary) -> str:
         )
     bad = [f"{outcomes[outcome]:,} {outcome}" for outcome in FAILING if outcomes[outcome]]
     said = [f"{' and '.join(bad)} of {count(reached, 'verdict')}"] if bad else []
-    names = dict.fromkeys(f"{v.property} of {printable(v.tensor)}" for v in summary.verdicts if v.outcome == "failed")
+    names = dict.fromkeys(f"{v.property} of {printable(v.tensor)}" for v in summary.verdicts if counted(v) == "failed")
     said += [some(list(names), 4)] if names else []
     return "; ".join(["WRONG: " + said[0], *said[1:], *unseen]) if bad else f"NOT VERIFIED: {'; '.join(summary.wrong)}"

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gradassay._record import Record
 from gradassay.views._conclusion import budget, conclusion
-from gradassay.views._explain import explain, title
+from gradassay.views._explain import explain, heading
+from gradassay.views._lines import COLOURS
 from gradassay.views._questions import answers
 from gradassay.views._summary import FAILING, Row, Summary
 from gradassay.views._words import count, grouped, printable, seconds, units
@@ -53,25 +54,26 @@ def _top(summary: Summary) -> Iterator[str]:
 
 
 def _failures(summary: Summary) -> Iterator[str]:
-    if not summary.causes:
+    if not summary.reports:
         return
     failing = sum(summary.outcomes[outcome] for outcome in FAILING)
-    yield f"### What is wrong: {count(failing, 'verdict')}"
-    for number, cause in enumerate(summary.causes[:SHOWN], start=1):
+    known = f", of {count(len(summary.reports), 'cause')}" if summary.causes else ""
+    yield f"### What is wrong: {count(failing, 'verdict')}{known}"
+    for number, report in enumerate(summary.reports[:SHOWN], start=1):
         yield ""
-        yield f"{number}. **{escape(title(cause.worst))}**"
-        for label, text in explain(cause):
+        yield f"{number}. **{escape(heading(report))}**"
+        for label, text in explain(report):
             said = _code(text) if label == "replay" else escape(text)
             yield f"   - {label}: {said}" if label else f"     {said}"
-    if rest := summary.causes[SHOWN:]:
+    if rest := summary.reports[SHOWN:]:
         yield ""
-        yield f"and {len(rest):,} more, on {escape(grouped([cause.worst.target for cause in rest]))}"
+        yield f"and {len(rest):,} more, on {escape(grouped([report.worst.target for report in rest]))}"
 
 
 def _targets(summary: Summary) -> Iterator[str]:
     if not summary.rows:
         return
-    found = [o for o in ("passed", "failed", "blind", "errored", "skipped") if any(r.outcomes[o] for r in summary.rows)]
+    found = [o for o in COLOURS if any(r.outcomes[o] for r in summary.rows)]
     yield "### Targets, the worst first"
     yield ""
     rows = sorted(summary.rows, key=_badness, reverse=True)
@@ -98,7 +100,7 @@ def _questions(summary: Summary) -> Iterator[str]:
 
 
 def _skipped(summary: Summary) -> Iterator[str]:
-    for outcome in ("blind", "skipped"):
+    for outcome in ("waived", "blind", "skipped"):
         if reasons := summary.reasons(outcome):
             said = [
                 f"{escape(reason)} ({number:,}: {escape(grouped(targets))})"

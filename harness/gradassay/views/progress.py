@@ -117,5 +117,5 @@ class Progress:
 
 
 def _order(outcome: str) -> int:
-    known = ("passed", "failed", "errored", "blind", "skipped", "not applicable")
+    known = ("passed", "failed", "errored", "waived", "blind", "skipped", "not applicable")
     return known.index(outcome) if outcome in known else len(known)

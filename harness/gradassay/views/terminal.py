@@ -7,12 +7,14 @@ from statistics import median
 
 from rich.console import Console
 
-from gradassay._record import Record
+from gradassay._ladder import LADDER
+from gradassay._location import backend_of
+from gradassay._record import Record, Verdict
 from gradassay.views._conclusion import budget, conclusion, place_of
-from gradassay.views._explain import explain, title
+from gradassay.views._explain import explain, heading
 from gradassay.views._lines import BAD, COLOURS, HEAD, WELL, Line, print_line
 from gradassay.views._questions import answers
-from gradassay.views._summary import FAILING, Row, Summary
+from gradassay.views._summary import FAILING, Row, Summary, counted
 from gradassay.views._table import table
 from gradassay.views._words import count, grouped, printable, seconds, some
 
@@ -29,8 +31,9 @@ def render(records: Iterable[Record], console: Console, *, failed_only: bool = F
     sections = [_failures(summary), _whole(summary)]
     if not failed_only:  # what is wrong comes last, beside the line that says so: a reader's eye is there
         counts = [_heading(summary), table(summary, console.width), _questions(summary), _agreement(summary)]
-        unseen = [_reasons(summary, "blind"), _reasons(summary, "skipped")]
-        sections = [*counts, *unseen, _budget(summary), _sight(summary), _time(summary), *sections]
+        climbed = _climbed(summary)
+        unseen = [_reasons(summary, outcome) for outcome in ("waived", "blind", "skipped")]
+        sections = [*counts, climbed, *unseen, _budget(summary), _sight(summary), _time(summary), *sections]
     for section in sections:
         lines = list(section)
         for line in lines:
@@ -51,19 +54,32 @@ def _heading(summary: Summary) -> Iterator[Line]:
     yield Line(words, "dim", 2)
 
 
+def _climbed(summary: Summary) -> Iterator[Line]:
+    """One line for each ladder that was climbed to its end."""
+    rungs: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in summary.verdicts:
+        if verdict.property == LADDER:
+            rungs.setdefault((verdict.target, verdict.spec), []).append(verdict)
+    for (target, _), verdicts in rungs.items():
+        if not any(verdict.outcome in FAILING for verdict in verdicts):
+            names = ", ".join(printable(verdict.case) for verdict in verdicts)
+            yield Line(f"Ladder: {printable(target)} stands on {count(len(verdicts), 'rung')}: {names}", "", 2)
+
+
 def _failures(summary: Summary) -> Iterator[Line]:
-    causes = summary.causes
-    if not causes:
+    reports = summary.reports
+    if not reports:
         return
     failing = sum(summary.outcomes[outcome] for outcome in FAILING)
-    on = len({verdict.target for verdict in summary.verdicts if verdict.outcome in FAILING})
-    yield Line(f"What is wrong: {count(failing, 'verdict')} on {count(on, 'target')}", HEAD)
-    for number, cause in enumerate(causes[:SHOWN], start=1):
-        yield Line(f"{number:>3}. {title(cause.worst)}", COLOURS[cause.worst.outcome], 5)
-        for label, text in explain(cause):
+    on = len({verdict.target for verdict in summary.verdicts if counted(verdict) in FAILING})
+    known = f", of {count(len(reports), 'cause')}" if summary.causes else ""
+    yield Line(f"What is wrong: {count(failing, 'verdict')} on {count(on, 'target')}{known}", HEAD)
+    for number, report in enumerate(reports[:SHOWN], start=1):
+        yield Line(f"{number:>3}. {heading(report)}", COLOURS[report.worst.outcome], 5)
+        for label, text in explain(report):
             yield Line(f"     {label:11} {text}", "", 17, unbroken=label == "replay")
-    if rest := causes[SHOWN:]:
-        targets = grouped([cause.worst.target for cause in rest])
+    if rest := reports[SHOWN:]:
+        targets = grouped([report.worst.target for report in rest])
         yield Line(f"     and {len(rest):,} more, on {targets}", "", 5)
 
 
@@ -98,7 +114,7 @@ def _agreement(summary: Summary) -> Iterator[Line]:
         yield Line(said, "" if agree == len(pairs) else "red")
     apart = [pair for pair in summary.pairs if not pair.agrees]
     for pair in apart[:SHOWN]:
-        bad = sum(verdict.outcome in FAILING for verdict in pair.verdicts)
+        bad = sum(counted(verdict) in FAILING for verdict in pair.verdicts)
         a, b = map(printable, pair.targets)
         yield Line(f"  {a} and {b} do not, in {bad:,} of {count(len(pair.verdicts), 'verdict')}", "red")
     if len(apart) > SHOWN:
@@ -121,7 +137,7 @@ def _budget(summary: Summary) -> Iterator[Line]:
     worst: dict[str, Row] = {}
     for row in summary.rows:
         if row.max is not None:
-            backend = row.target.partition("/")[0]
+            backend = backend_of(row.target)
             held = worst.get(backend)
             if held is None or held.max is None or (row.max.max or 0.0) > (held.max.max or 0.0):
                 worst[backend] = row
