@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gradassay._property import Property
 from gradassay.properties import properties
 from gradassay_lstm import spec
 
@@ -29,10 +30,38 @@ def test_there_are_pages_with_links() -> None:
 
 
 @pytest.mark.parametrize("asked", [*properties().values(), *spec.properties], ids=lambda asked: asked.name)
-def test_the_readme_states_every_property(asked: object) -> None:
-    needs = ", ".join(sorted(asked.needs))  # type: ignore[attr-defined]  # a Property
-    row = f"| `{asked.name}` | {asked.claim} | {needs} |"  # type: ignore[attr-defined]  # a Property
-    assert row in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+def test_the_list_of_properties_states_every_one(asked: Property) -> None:
+    equation = asked.equation.replace("|", "\\|")
+    when = (
+        f"offers that promise {asked.promise}"
+        if asked.promise
+        else "thorough cases"
+        if asked.thorough
+        else "every case"
+    )
+    row = f"| `{asked.name}` | {asked.claim} | {equation} | {', '.join(sorted(asked.needs))} | {when} |"
+    assert row in (ROOT / "docs" / "properties.md").read_text(encoding="utf-8").splitlines()
+
+
+def coverage() -> list[list[str]]:
+    """The rows of the table of groups: group, what goes wrong, properties, suites."""
+    text = (ROOT / "docs" / "coverage.md").read_text(encoding="utf-8").partition("## Out of reach")[0]
+    return [line.strip("|").split("|") for line in text.splitlines() if re.match(r"\| [A-Z] \|", line)]
+
+
+def test_every_group_of_bugs_is_covered_by_what_there_is() -> None:
+    """Groups A to S; there is no I."""
+    rows = coverage()
+    assert [row[0].strip() for row in rows] == [*"ABCDEFGHJKLMNOPQRS"]
+    known = {*properties(), *(one.name for one in spec.properties), "agreement", "evaluation"}
+    for group, _, asked, suites in rows:
+        assert set(re.findall(r"`(\w+)`", asked)) <= known, group
+        assert set(re.findall(r"`(\w+)`", suites)) <= spec.suites().keys(), group
+
+
+def test_every_property_of_the_lstm_stands_in_the_table_of_groups() -> None:
+    told = {name for row in coverage() for name in re.findall(r"`(\w+)`", row[2])}
+    assert {*properties(), *(one.name for one in spec.properties)} <= told
 
 
 def test_paths_in_the_readme_exist() -> None:
