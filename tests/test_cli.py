@@ -103,6 +103,8 @@ def test_every_option_reaches_the_run(verify: Callable[..., Any]) -> None:
         "deadline": 2.5,
         "sweep": True,
         "cache": False,
+        "ladder": None,
+        "waivers": None,
     }
 
 
@@ -116,6 +118,8 @@ def test_options_that_are_not_given_are_empty(verify: Callable[..., Any]) -> Non
         "deadline": None,
         "sweep": False,
         "cache": True,
+        "ladder": None,
+        "waivers": None,
     }
 
 
@@ -352,10 +356,11 @@ def test_help_is_fast_and_imports_click_alone() -> None:
 
 def test_help_names_the_commands_and_the_exit_status() -> None:
     text = invoke("--help").stdout
-    assert [word for word in ("backends", "show", "verify") if f"\n  {word} " in text] == ["backends", "show", "verify"]
+    commands = ["backends", "hunt", "new", "power", "replay", "show", "verify"]
+    assert [word for word in commands if f"\n  {word} " in text] == commands
     text = invoke("verify", "--help").stdout
-    assert "Exit status: 0  all is well\n" in text
-    options = "--suite --spec --case --property --out --markdown --in-process --jobs --deadline --sweep --no-cache"
+    assert "Exit status: 0  all is well, or a waiver expects what is not\n" in text
+    options = "--suite --spec --case --property --out --markdown --in-process --jobs --deadline --sweep --no-cache --waivers"
     assert [option for option in options.split() if f"  {option} " not in text] == []
 
 

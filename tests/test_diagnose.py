@@ -96,7 +96,7 @@ def test_a_layout_read_as_anothers_names_both_frameworks() -> None:
     assert "gates i, f, g, o are taken for i, g, f, o, +1 on the forget gate's bias" in told.explanations[0].sentence
 
 
-@pytest.mark.parametrize(("name", "dtype"), zip(FAULTS, cycle(("float64", "float32")), strict=False))
+@pytest.mark.parametrize(("name", "dtype"), [*zip(FAULTS, cycle(("float64", "float32")), strict=False)])
 def test_a_fault_in_a_backward_pass_of_another_hand_is_named(name: str, dtype: str) -> None:
     """The implementation shares no code with the hypotheses; its sums are others, and so is its rounding."""
     needs = {"projection-omitted-in-dh": "projection", "reverse-dx-not-reversed-back": "ragged"}

@@ -10,8 +10,8 @@ import pytest
 
 from gradassay import CaseTemplate, Fault, Spec, Target
 from gradassay._case import Case, build
+from gradassay._changes import simplest
 from gradassay._limits import PRECISIONS
-from gradassay._power import simplest
 from gradassay._record import Verdict
 from gradassay._single import in_memory, verify_case
 from gradassay.views.check import explanation

@@ -56,8 +56,9 @@ def command(
 
     \b
     Exit status: 0  all is well, or a waiver expects what is not
-                 1  something failed or errored, a waiver is not met, a target reached no verdict
-                    on gradients, or the run did not complete
+                 1  something failed or errored, a waiver is not met, a
+                    target reached no verdict on gradients, or the run
+                    did not complete
                  2  what was asked for cannot be
                130  interrupted; what was computed is kept
     """  # noqa: D301  (click reads the backspace character: do not wrap this paragraph)
