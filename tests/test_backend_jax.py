@@ -50,6 +50,11 @@ class NotCompiled:
     def __init__(self, function: Any) -> None:
         self.function = function
 
+    jaxpr = ""
+
+    def trace(self, *arguments: Any) -> NotCompiled:
+        return self
+
     def lower(self, *arguments: Any) -> NotCompiled:
         return self
 
@@ -70,7 +75,7 @@ def test_a_jit_that_compiles_nothing_is_no_verdict(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_empty_executable_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradassay_jax._execution._instructions", lambda executable: 0)
+    monkeypatch.setattr("gradassay_jax._execution._instructions", lambda hlo: 0)
     reason = why(ask(alone(jax_backend, "jit", "float64"), "plain", "values"))
     assert reason == fell_back("jit", "executed=compiled", executed="in Python")
 
@@ -95,6 +100,25 @@ def test_compiled_runs_run_no_python_and_eager_ones_every_step() -> None:
     assert int(compiled["hlo_instructions"]) > 10
     eager = ask(alone(jax_backend, "eager", "float64"), "plain", "values")[0].ran
     assert (eager["executed"], eager["python_bodies"], eager["python_steps"]) == ("eager", "1", "3")
+
+
+def test_a_checkpoint_that_keeps_everything_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jax, "checkpoint", lambda step: step)
+    reason = why(ask(alone(jax_backend, "checkpoint", "float64"), "plain", "values", "gradients"))
+    assert reason == fell_back("checkpoint", "checkpointed=yes", checkpointed="no")
+
+
+def test_an_unrolled_loop_that_is_a_loop_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradassay_jax._loops.BY_MODE", {})
+    reason = why(ask(alone(jax_backend, "unrolled", "float64"), "plain", "values"))
+    assert reason == fell_back("unrolled", "loops=0", loops="1")
+
+
+@pytest.mark.parametrize("mode", ["checkpoint", "unrolled"])
+@pytest.mark.parametrize("case", ["plain", "ragged"])
+def test_variants_are_right(mode: str, case: str) -> None:
+    found = ask(alone(jax_backend, mode, "float64"), case, "values", "gradients", "jacobian", "hvp")
+    assert {verdict.outcome for verdict in found} == {"passed"}
 
 
 def test_float64_that_becomes_float32_is_no_verdict() -> None:
@@ -151,7 +175,10 @@ def test_a_device_that_is_not_here_is_refused() -> None:
 INSTEAD = {
     "jax refuses a scan over no steps under disable_jit ('the output type is unknown')": (
         "zero-length scan is not supported in disable_jit"
-    )
+    ),
+    "XLA removes steps that compute nothing: none is left to compute again": (
+        "the evidence should be checkpointed=yes, but is checkpointed=no"
+    ),
 }
 
 

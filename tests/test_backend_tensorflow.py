@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,7 @@ tf = pytest.importorskip("tensorflow")
 
 import keras  # noqa: E402  # TensorFlow brings it
 
-from gradassay_tensorflow import _framework, _modes, loop_backend, tensorflow_backend  # noqa: E402
+from gradassay_tensorflow import _framework, _lstm, _modes, loop_backend, tensorflow_backend  # noqa: E402
 
 _framework.configure()  # two CPU devices, which can be had only before anything else uses TensorFlow
 
@@ -66,7 +67,7 @@ def test_an_empty_graph_is_no_verdict(backend: Any, monkeypatch: pytest.MonkeyPa
 
     def emptied(self: Any, *arguments: Any) -> Any:
         traced = trace(self, *arguments)
-        return _modes.Traced(traced.call, 0, traced.must_compile)
+        return dataclasses.replace(traced, operations=0)
 
     one = alone(backend, "graph", "float64")
     monkeypatch.setattr(_modes.Execution, "_trace", emptied)
@@ -111,6 +112,97 @@ def test_functions_that_run_eagerly_are_seen_or_are_graphs_all_the_same(mode: st
     finally:
         tf.config.run_functions_eagerly(False)
     assert {(v.outcome, v.ran["executed"]) for v in found} == {("passed", mode)}
+
+
+# --- variants: a switch turned, and the proof that it was
+
+
+def test_keras_in_training_is_right_and_named() -> None:
+    found = ask(alone(tensorflow_backend, "training", "float64"), "ragged", "values", "gradients", "jvp", "hvp")
+    assert {(v.outcome, v.ran["training"]) for v in found} == {("passed", "yes")}
+
+
+def test_keras_in_training_goes_both_ways() -> None:
+    """`Bidirectional` copies the layer that it is given."""
+    records = verify(
+        ["tensorflow/training/float64"],
+        specs=["lstm"],
+        suites=["smoke"],
+        cases=["two-layers-bidirectional"],
+        properties=["gradients"],
+        objects=[tensorflow_backend],
+        cache=False,
+    )
+    assert {v.outcome for v in records if isinstance(v, Verdict)} == {"passed"}
+
+
+def test_keras_in_inference_is_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = keras.layers.LSTM.__call__
+
+    def inferring(self: Any, *arguments: Any, training: bool, **options: Any) -> Any:
+        return call(self, *arguments, training=False, **options)
+
+    monkeypatch.setattr(_lstm.Watched, "__call__", inferring)
+    reason = why(ask(alone(tensorflow_backend, "training", "float64"), "plain", "values", "gradients"))
+    assert reason == fell_back("training", "training=yes", training="no")
+
+
+def test_an_unrolled_graph_has_no_loop_and_another_has() -> None:
+    asked = ("plain", "values", "gradients")
+    unrolled = ask(alone(tensorflow_backend, "unrolled", "float64"), *asked)
+    graph = ask(alone(tensorflow_backend, "graph", "float64"), *asked)
+    assert {(v.outcome, v.ran["loops"]) for v in unrolled} == {("passed", "0")}
+    assert {v.outcome for v in graph} == {"passed"} and min(int(v.ran["loops"]) for v in graph) >= 1
+
+
+def test_an_unrolled_graph_with_a_loop_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = keras.layers.LSTM
+
+    def rolled(*arguments: Any, unroll: bool, **options: Any) -> Any:
+        return layer(*arguments, **options)
+
+    monkeypatch.setattr(keras.layers, "LSTM", rolled)
+    reason = why(ask(alone(tensorflow_backend, "unrolled", "float64"), "plain", "values"))
+    assert reason == fell_back("unrolled", "loops=0", loops="1")
+
+
+def test_keras_unrolled_backwards_zeroes_the_wrong_steps() -> None:
+    """Why the backend zeroes the padding itself there; once this fails, it need not any more."""
+    options = {"return_sequences": True, "go_backwards": True, "zero_output_for_mask": True, "dtype": "float64"}
+    loop, unrolled = keras.layers.LSTM(1, **options), keras.layers.LSTM(1, unroll=True, **options)
+    for one in (loop, unrolled):
+        one.build((1, 4, 1))
+    unrolled.set_weights(loop.get_weights())
+    x, mask = tf.constant([[[1.0], [2.0], [3.0], [4.0]]], tf.float64), tf.constant([[True, True, False, False]])
+    right, wrong = (one(x, mask=mask).numpy()[0, :, 0] for one in (loop, unrolled))
+    assert (right[:2] == 0).all() and (right[2:] != 0).all()  # backwards, padding comes first
+    assert (wrong == 0).all()  # zeroed at the steps that are padding forwards; at the others it was 0 before
+
+
+def test_unrolled_ragged_layers_go_both_ways() -> None:
+    records = verify(
+        ["tensorflow/unrolled/float64"],
+        specs=["lstm"],
+        suites=["smoke"],
+        cases=["ragged"],
+        properties=["values", "gradients"],
+        objects=[tensorflow_backend],
+        cache=False,
+    )
+    assert {v.outcome for v in records if isinstance(v, Verdict)} == {"passed"}
+
+
+def test_steps_are_computed_again() -> None:
+    found = ask(alone(loop_backend, "checkpoint", "float64"), "ragged", "values", "gradients", "jacobian")
+    assert {v.outcome for v in found} == {"passed"}
+    ran = {v.property: v.ran for v in found}
+    assert (ran["gradients"]["steps"], ran["gradients"]["steps_again"]) == ("3", "3")
+
+
+def test_a_checkpoint_that_keeps_everything_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tf, "recompute_grad", lambda body: body)
+    reason = why(ask(alone(loop_backend, "checkpoint", "float64"), "plain", "gradients"))
+    assert reason == fell_back("checkpoint", "checkpointed=yes", checkpointed="no")
 
 
 # --- where it ran
@@ -160,10 +252,12 @@ INSTEAD = {  # by a gap's reason, what is answered to those who do not heed it
     "keras.layers.LSTM takes both initial states or neither": "takes both initial states or neither",
     "keras.layers.LSTM fails on no steps: it reads step 0 of x before its loop": "slice index 0 of dim",
     "keras.layers.LSTM fails on an empty batch: keras.ops.add takes its (0, 4H) summand for a bias": "LSTMCell.call",
-    "TensorFlow gives None, not zeros, as the gradient of what no step has used": "got None",
+    "TensorFlow gives None, not zeros, as the gradient of what no step has used": "got None|checkpointed=no",
     "GradientTape.jacobian (pfor) fails on an empty batch: it makes gradients of the weights of another shape": (
         r"Tensor's shape \(1, 0, 4, 16, 0\) is not compatible|Graph execution error"
     ),
+    "tf.recompute_grad has no forward mode, and no second derivative": "recompute_grad tried to transpose grad",
+    "there is no step to checkpoint": "the evidence should be checkpointed=yes, but is checkpointed=no",
 }
 
 

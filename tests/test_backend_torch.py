@@ -17,13 +17,19 @@ from gradassay_lstm import LSTM
 
 torch = pytest.importorskip("torch")
 
-from gradassay_torch import _cell, _compiled, torch_backend, torch_cell_backend  # noqa: E402  # after the skip
+from gradassay_torch import _cell, _compiled, _variants, torch_backend, torch_cell_backend  # noqa: E402  # after the skip
 from gradassay_torch._model import Damage  # noqa: E402
 
 # torch warns of things inside it; as an error, a warning would stand for the refusal that a test is about.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
 
 TARGET = Target("torch-cell", "eager", "cpu", "float64")
+ONES = {
+    "weight_ih_l0": np.ones((4, 1)),
+    "weight_hh_l0": np.ones((4, 1)),
+    "bias_ih_l0": np.ones(4),
+    "bias_hh_l0": np.ones(4),
+}
 Cell = Callable[..., Any]
 
 
@@ -127,6 +133,118 @@ def test_compiled_graphs_are_counted() -> None:
     assert int(ran["graphs"]) >= 1 and int(ran["graph_runs"]) >= 1
 
 
+# --- variants: a switch turned, and the proof that it was
+
+
+def turning(switch: str, value: bool) -> Callable[..., Any]:
+    """Return nn.LSTM's forward after somebody turned a switch of the layer behind the mode's back."""
+    forward = torch.nn.LSTM.forward
+
+    def behind_the_back(self: Any, *args: Any) -> Any:
+        found = forward(self, *args)
+        setattr(self, switch, value)
+        return found
+
+    return behind_the_back
+
+
+@pytest.mark.parametrize(
+    ("mode", "switch", "evidence", "ran"),
+    [
+        ("evaluation", "training", "training=no", {"training": "yes"}),
+        ("time-major", "batch_first", "layout=time major", {"layout": "batch first"}),
+    ],
+)
+def test_a_switch_that_is_not_turned_is_no_verdict(
+    mode: str, switch: str, evidence: str, ran: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = alone(torch_backend, mode, "float64")
+    assert {v.outcome for v in ask(one, "plain", "values", "gradients")} == {"passed"}
+    monkeypatch.setattr(torch.nn.LSTM, "forward", turning(switch, True))
+    assert why(ask(one, "plain", "values")) == fell_back(mode, evidence, **ran)
+
+
+def test_steps_come_first_where_they_should(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contiguous, as a user's time-major data are; what comes back is a transposed view of what the layer returned."""
+    seen: list[tuple[tuple[int, ...], bool]] = []
+    forward = torch.nn.LSTM.forward
+
+    def watched(self: Any, x: Any, state: Any = None) -> Any:
+        seen.append((tuple(x.shape), x.is_contiguous()))
+        return forward(self, x, state)
+
+    monkeypatch.setattr(torch.nn.LSTM, "forward", watched)
+    target = Target("torch", "time-major", "cpu", "float64")
+    y = torch_backend.load("lstm", LSTM(1, 1), ONES, target).forward({"x": np.ones((2, 3, 1))})["y"]
+    assert (seen, y.shape, y.flags.c_contiguous) == ([((3, 2, 1), True)], (2, 3, 1), False)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("case", ["plain", "ragged", "projection"])
+def test_gradients_that_add_up_are_right(case: str, dtype: str) -> None:
+    found = ask(alone(torch_backend, "backward", dtype), case, "values", "gradients", "repeat")
+    assert {verdict.outcome for verdict in found} == {"passed"}
+    gradients = next(verdict for verdict in found if verdict.property == "gradients")
+    assert (gradients.ran["accumulated_in"], gradients.ran["backward_calls"]) == (".grad", "2")
+
+
+def test_a_single_loss_is_pulled_back_in_halves() -> None:
+    found = ask(alone(torch_backend, "backward", "float64", spec="mse"), "plain", "gradients")
+    assert {verdict.outcome for verdict in found} == {"passed"}
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 3), (0, 2)])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_two_parts_of_a_cotangent_make_the_whole(shape: tuple[int, ...], dtype: Any) -> None:
+    whole = torch.arange(1, 1 + int(np.prod(shape))).to(dtype).reshape(shape) / 3
+    parts = _variants._parts({"y": whole})
+    assert torch.equal(parts[0]["y"] + parts[1]["y"], whole)
+    assert not whole.numel() or not any(torch.equal(part["y"], whole) for part in parts)
+
+
+def test_gradients_of_one_backward_are_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_variants, "_parts", lambda cotangents: (cotangents,))
+    reason = why(ask(alone(torch_backend, "backward", "float64"), "plain", "gradients"))
+    assert reason == fell_back("backward", "accumulated_in=.grad", accumulated_in="nothing")
+
+
+def test_no_gradient_is_left_in_a_layer() -> None:
+    target = Target("torch", "backward", "cpu", "float64")
+    model = torch_backend.load("lstm", LSTM(1, 1), ONES, target)
+    answers = [model.vjp({"x": np.ones((2, 3, 1))}, {"y": np.ones((2, 3, 1))}, ("weight_hh_l0",)) for _ in range(2)]
+    first, second = (gradients["weight_hh_l0"] for _, gradients in answers)
+    assert first is not None and second is not None and first.tobytes() == second.tobytes()
+
+
+def test_steps_are_computed_again() -> None:
+    found = ask(alone(torch_cell_backend, "checkpoint", "float64"), "ragged", "gradients", "jvp", "jacobian", "hvp")
+    assert {verdict.outcome for verdict in found} == {"passed"}
+    ran = {verdict.property: verdict.ran for verdict in found}
+    assert (ran["gradients"]["steps"], ran["gradients"]["steps_again"]) == ("3", "3")
+    assert ran["jvp"]["steps_again"] == "0"  # forward mode: there is no backward to compute anything for
+
+
+def test_a_checkpoint_that_keeps_everything_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    def kept(body: Any, *arguments: Any, use_reentrant: bool) -> Any:
+        return body(*arguments)
+
+    monkeypatch.setattr(_variants, "checkpoint", kept)
+    reason = why(ask(alone(torch_cell_backend, "checkpoint", "float64"), "plain", "gradients", "hvp"))
+    assert reason == fell_back("checkpoint", "checkpointed=yes", checkpointed="no")
+
+
+def test_answers_from_another_device_are_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is one device here that every machine has beside the CPU, and it holds no numbers."""
+    function = _cell.function
+
+    def moved(config: LSTM) -> Any:
+        return lambda tensors: {name: out.to("meta") for name, out in function(config)(tensors).items()}
+
+    monkeypatch.setattr(_cell, "function", moved)
+    reason = why(ask(alone(torch_cell_backend, "eager", "float64"), "plain", "values"))
+    assert "the answers are on meta, but cpu was asked for" in reason
+
+
 # --- gaps
 
 NATIVE = "the evidence should be kernel=onednn, but is kernel=native"
@@ -138,7 +256,11 @@ INSTEAD = {  # by a gap's reason, what is answered to those who do not heed it
     "oneDNN's LSTM has no projection: torch runs its native one": NATIVE,
     "torch runs packed sequences without oneDNN": NATIVE,
     "torch runs an empty batch without oneDNN": NATIVE,
-    "torch gives None, not zeros, as the gradient of what no step has used": "got None|does not currently support",
+    "torch gives None, not zeros, as the gradient of what no step has used": (
+        "got None|does not currently support|checkpointed=no"
+    ),
+    "there is no step to checkpoint": "got None|the evidence should be checkpointed=yes, but is checkpointed=no",
+    "an empty Jacobian computes no step again": "the evidence should be checkpointed=yes, but is checkpointed=no",
     "AOTAutograd has no double backward": "aot_autograd does not currently support double backward",
 }
 
@@ -214,13 +336,7 @@ def test_damage_in_place_is_seen(name: str, dtype: str, monkeypatch: pytest.Monk
 def test_damage_to_a_copy_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read-only is copied, and so is everything on a GPU: the caller's array stays as it is."""
     monkeypatch.setattr(_cell, "function", damaging("x"))
-    parameters = {
-        "weight_ih_l0": np.ones((4, 1)),
-        "weight_hh_l0": np.ones((4, 1)),
-        "bias_ih_l0": np.ones(4),
-        "bias_hh_l0": np.ones(4),
-    }
-    model = torch_cell_backend.load("lstm", LSTM(1, 1), parameters, TARGET)
+    model = torch_cell_backend.load("lstm", LSTM(1, 1), ONES, TARGET)
     x = np.ones((1, 2, 1))
     x.flags.writeable = False
     with pytest.raises(Damage, match="torch changed x in place"):

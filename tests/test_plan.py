@@ -254,3 +254,17 @@ def test_a_specs_own_property_may_not_take_the_name_of_a_generic_one():
     clashing = replace(spec, properties=(replace(spec.properties[0], name="values"),))
     with pytest.raises(UsageError, match="the spec lstm has a property `values`, which is the name of a generic one"):
         properties_of(clashing)
+
+
+def test_in_a_mode_that_compiles_what_needs_further_graphs_is_asked_in_one_dtype():
+    """The first mode here is as written: it is asked everything in every dtype."""
+    asked = {
+        (job.target.mode, job.target.dtype): {p.name for question in job.questions for p in question.properties}
+        for job in laid(("toy",), specs={"lstm": spec}).jobs["toy"]
+    }
+    dear = {one.name for one in (*properties().values(), *spec.properties) if one.compiles}
+    assert {"losses", "wrt", "stack"} <= dear
+    assert asked["compile", "float32"] & dear
+    assert not asked["compile", "float64"] & dear
+    assert {"gradients", "hvp", "linearity"} <= asked["compile", "float64"]
+    assert dear <= asked["eager", "float64"] & asked["eager", "bfloat16"]

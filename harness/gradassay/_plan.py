@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gradassay._backend import Backend, Mode, Offer
@@ -147,6 +147,7 @@ def _from_pool(questions: tuple[Question, ...], offer: Offer, target: Target) ->
 
     It is one of the pool's, or where a selection holds none of those, one of all. Where every mode of an offer
     compiles, its first gets the whole suite `smoke` in float64 beside it: some target must be asked about every option.
+    In modes that compile, properties that need further graphs are asked in one dtype.
     """
 
     def able(question: Question) -> bool:
@@ -157,9 +158,12 @@ def _from_pool(questions: tuple[Question, ...], offer: Offer, target: Target) ->
     can = [question for question in questions if able(question)]
     pool = [question for question in can if question.template.pool] or can
     chosen = pool[DTYPES.index(target.dtype) % len(pool)] if pool else None
-    alone = all(mode.compiled for mode in offer.modes) and target.mode == offer.modes[0].name
+    alone = all(mode.compiled and not mode.variant for mode in offer.modes) and target.mode == offer.modes[0].name
     whole = alone and target.dtype == "float64" and target.device == offer.devices[0]
-    return tuple(q for q in questions if q is chosen or (whole and q.suite == SMOKE))
+    here = tuple(q for q in questions if q is chosen or (whole and q.suite == SMOKE))
+    if not offer.mode(target.mode).compiled or target.dtype == _one_dtype(offer):
+        return here
+    return tuple(replace(q, properties=tuple(p for p in q.properties if not p.compiles)) for q in here)
 
 
 def _question(

@@ -95,6 +95,7 @@ class Property:
         check: yields findings; every request to the backend goes through the subject.
         applies: whether a case is one for it (a full Jacobian only where it is small).
         thorough: it costs several calls, or a second derivative: asked of cases that are thorough, or named, alone.
+        compiles: it asks for other shapes, options or subsets, and so costs further graphs in a mode that compiles.
         promise: asked of backends that promise this, and of no other: safety against NaN on padding, say.
     """
 
@@ -105,6 +106,7 @@ class Property:
     check: Callable[[Subject, Case, Oracle], Iterator[Finding]]
     applies: Callable[[Case], bool] = always
     thorough: bool = False
+    compiles: bool = False
     promise: str = ""
 
 

@@ -42,4 +42,5 @@ losses = Property(
     check=_check,
     applies=lambda case: len(case.outputs) > 1 and "cotangents" not in case.template.ask,
     thorough=True,
+    compiles=True,
 )

@@ -61,4 +61,5 @@ wrt = Property(
     check=_check,
     applies=lambda case: sum(tensor.role in DIFFERENTIABLE for tensor in case.table.values()) > 1,
     thorough=True,
+    compiles=True,
 )

@@ -59,4 +59,5 @@ absent_states = Property(
     check=_check,
     applies=lambda case: case.call.batch > 0 and case.call.steps > 0,
     thorough=True,
+    compiles=True,
 )

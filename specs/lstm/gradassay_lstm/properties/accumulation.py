@@ -38,4 +38,5 @@ accumulation = Property(
     check=_check,
     applies=lambda case: case.call.batch > 1,
     thorough=True,
+    compiles=True,
 )

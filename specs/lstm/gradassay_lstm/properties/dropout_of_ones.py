@@ -56,4 +56,5 @@ dropout_of_ones = Property(
     check=_check,
     applies=lambda case: bool(case.call.dropout) and case.config.num_layers > 1 and case.call.batch > 0,
     thorough=True,
+    compiles=True,
 )

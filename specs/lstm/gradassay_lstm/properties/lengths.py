@@ -68,4 +68,5 @@ lengths = Property(
     check=_check,
     applies=lambda case: case.call.lengths is not None and case.call.batch > 0,
     thorough=True,
+    compiles=True,
 )

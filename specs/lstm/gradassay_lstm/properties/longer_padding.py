@@ -54,4 +54,5 @@ longer_padding = Property(
     check=_check,
     applies=lambda case: case.call.batch > 0 and case.call.steps > 0,
     thorough=True,
+    compiles=True,
 )

@@ -55,4 +55,5 @@ prefix = Property(
         and case.template.ask.get("cotangents") != "last output"
     ),
     thorough=True,
+    compiles=True,
 )

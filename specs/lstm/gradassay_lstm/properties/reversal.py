@@ -96,4 +96,5 @@ reversal = Property(
     check=_check,
     applies=lambda case: bool(case.config.bidirectional),
     thorough=True,
+    compiles=True,
 )

@@ -79,4 +79,5 @@ rows_ = Property(
     check=_check,
     applies=lambda case: case.call.batch > 1,
     thorough=True,
+    compiles=True,
 )

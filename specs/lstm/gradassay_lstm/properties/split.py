@@ -84,4 +84,5 @@ split = Property(
     check=_check,
     applies=lambda case: case.call.steps > 1 and case.call.batch > 0 and not case.config.bidirectional,
     thorough=True,
+    compiles=True,
 )

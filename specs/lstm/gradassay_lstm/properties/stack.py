@@ -96,4 +96,5 @@ stack = Property(
     check=_check,
     applies=lambda case: case.config.num_layers > 1 and case.call.batch > 0 and case.call.steps > 0,
     thorough=True,
+    compiles=True,
 )

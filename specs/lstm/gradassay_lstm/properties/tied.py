@@ -42,4 +42,5 @@ tied_ = Property(
     check=_check,
     applies=lambda case: bool(groups(case)),
     thorough=True,
+    compiles=True,
 )

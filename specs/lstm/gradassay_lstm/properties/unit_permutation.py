@@ -40,4 +40,5 @@ unit_permutation = Property(
     check=_check,
     applies=lambda case: max(case.config.hidden_size, case.config.input_size) > 1,
     thorough=True,
+    compiles=True,
 )
