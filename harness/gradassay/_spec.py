@@ -103,6 +103,7 @@ class Spec(Generic[Config, Call]):
     vary: Callable[[Config, Call], Call]  # a call of another shape, with the same features
     properties: tuple[Property, ...] = ()
     faults: tuple[Fault, ...] = ()
+    benign: tuple[Fault, ...] = ()  # other ways to compute the same, which no property may accuse
     # Further ways to be wrong that a diagnosis tries on a configuration: conventions, mostly, too many for a catalogue.
     hypotheses: Callable[[Config], Sequence[Fault]] = lambda config: ()
     # A Hypothesis strategy of templates whose features are all among those given, of these regimes (all, if none).

@@ -167,11 +167,13 @@ def markdown_of(report: Report, rivals: Rivals | None = None, source: str = "pow
     if report.visible:
         parts.append(
             "## The smallest error that each property sees\n\n"
-            "One tensor of every answer (outputs, gradients, tangents, "
-            "second derivatives or Jacobians: the one that is seen best) is scaled by 1 + k u, u being the unit "
-            "roundoff; the smallest k that the property sees, within a tenth, for the whole tensor and for one typical "
-            "element of it. A star: the property compares answers with each other, and the factor is in every call but "
-            "the first. A dash: it sees no factor, however large.\n\n" + "\n".join(_scaled(report)) + "\n"
+            "The largest tensor of every answer is scaled by 1 + k u, u being the unit roundoff: outputs, gradients, "
+            "tangents, second derivatives or Jacobians, whichever is seen best. Here is the smallest k that the "
+            "property sees, within a tenth, for the whole tensor and for one typical element of it. A star: the "
+            "property compares answers with each other, and the factor is in every call but the first. A dash: it "
+            "sees no such factor, however large; what it is for is of another kind, or in another tensor.\n\n"
+            + "\n".join(_scaled(report))
+            + "\n"
         )
     return "\n".join(parts)
 

@@ -1,35 +1,37 @@
-"""The LSTM as a spec of Gradassay: the distribution's README is the normative text."""
+"""The LSTM as a spec of Gradassay: the distribution's README is the normative text.
 
-from __future__ import annotations
+Importing this imports nothing of it: each name comes with the module that it is asked of, so that a backend's offers
+can read which features there are (`gradassay_lstm._features`) without NumPy and without the equations.
+"""
 
-from gradassay._spec import Spec
-from gradassay_lstm._call import call_of, vary
-from gradassay_lstm._config import LSTM as LSTM
-from gradassay_lstm._config import Call as Call
-from gradassay_lstm._draw import draw, regimes
-from gradassay_lstm._equations import equations
-from gradassay_lstm._faults import faults
-from gradassay_lstm._features import features
-from gradassay_lstm._layout import Layout as Layout
-from gradassay_lstm._layout import layouts as layouts
-from gradassay_lstm._suites import SuiteError as SuiteError
-from gradassay_lstm._suites import suites
-from gradassay_lstm._tensors import tensors
-from gradassay_lstm.properties import properties
+from typing import TYPE_CHECKING
 
-spec = Spec(
-    name="lstm",
-    version="1",
-    config=LSTM,
-    call=Call,
-    tensors=tensors,
-    equations=equations,
-    draw=draw,
-    features=features,
-    regimes=regimes,
-    suites=suites,
-    call_of=call_of,
-    vary=vary,
-    properties=properties,
-    faults=faults,
-)
+if TYPE_CHECKING:
+    from gradassay_lstm._config import LSTM as LSTM
+    from gradassay_lstm._config import Call as Call
+    from gradassay_lstm._layout import Layout as Layout
+    from gradassay_lstm._layout import layouts as layouts
+    from gradassay_lstm._spec import spec as spec
+    from gradassay_lstm._suites import SuiteError as SuiteError
+
+_HOME = {
+    "LSTM": "_config",
+    "Call": "_config",
+    "Layout": "_layout",
+    "layouts": "_layout",
+    "spec": "_spec",
+    "SuiteError": "_suites",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for, and not before."""
+    if name in _HOME:
+        from importlib import import_module
+
+        return getattr(import_module(f"gradassay_lstm.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'gradassay_lstm' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

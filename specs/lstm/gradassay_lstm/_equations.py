@@ -29,7 +29,7 @@ def equations(ops: Ops, config: LSTM, call: Call, tensors: Mapping[str, Any]) ->
             c_n.append(c)
         sequence = ops.mark("layer_output", ops.concatenate(outputs, axis=-1), layer=layer)
         if call.dropout and layer < config.num_layers - 1:
-            sequence = sequence * tensors[f"dropout_mask_l{layer}"]
+            sequence = ops.mark("dropped", sequence * tensors[f"dropout_mask_l{layer}"], layer=layer)
     return {"y": sequence, "h_n": ops.stack(h_n, axis=-3), "c_n": ops.stack(c_n, axis=-3)}
 
 
@@ -74,9 +74,10 @@ def _cell_over_time(
         gates = ops.mark("gates", ops.concatenate([x, h, *ones], axis=-1) @ weights, **at)
         i, f, g, o = (gates[:, k * config.hidden_size : (k + 1) * config.hidden_size] for k in range(4))
 
-        i, f, g, o = ops.sigmoid(i), ops.mark("forget", ops.sigmoid(f), **at), ops.tanh(g), ops.sigmoid(o)
+        i, f = ops.mark("input", ops.sigmoid(i), **at), ops.mark("forget", ops.sigmoid(f), **at)
+        g, o = ops.mark("candidate", ops.tanh(g), **at), ops.mark("output", ops.sigmoid(o), **at)
         new_c = ops.mark("c", ops.mark("carry", f * c, **at) + i * g, **at)
-        new_h = o * ops.tanh(new_c)
+        new_h = o * ops.mark("squashed", ops.tanh(new_c), **at)
         if projection is not None:
             new_h = new_h @ projection
         new_h = ops.mark("h", new_h, **at)
