@@ -5,11 +5,14 @@
 #   make verify TARGETS="torch/float32" ARGS="--suite questions --out run.jsonl"
 #   make test | check                       the test suite; linters and types
 #   make test ARGS="-k frame -x"
-#   make bench | sweep | calibrate | clean  timings; every mode, slow ones too; the noise limits' evidence; start over
+#   make bench | sweep | clean              timings; every mode, case and suite, slow ones too; start over
+#   make calibrate | power                  evidence: of the noise limits; of what planted faults are found, and by what
 #   make ... PYTHON=python3.12              the interpreter that .venv is made with
 
 PYTHON ?= python3
 ARGS ?=
+# Processes of `make test`: 0 runs it in one, for a debugger.
+WORKERS ?= 2
 
 # What there is to install stands once, in requirements.txt.
 HASH := \#
@@ -34,13 +37,13 @@ WANTED := $(sort $(BACKENDS) $(THERE))
 STAMP := $(VENV)/installed-$(subst $(SPACE),+,$(WANTED))
 SOURCES := requirements.txt pyproject.toml $(wildcard specs/*/pyproject.toml backends/*/pyproject.toml)
 
-.PHONY: verify test check bench sweep calibrate clean
+.PHONY: verify test check bench sweep calibrate power clean
 
 verify: $(STAMP)
 	@$(BIN)/gradassay verify $(TARGETS) $(ARGS)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest --benchmark-skip $(ARGS)
+	@$(BIN)/python -m pytest --benchmark-skip -n $(WORKERS) $(ARGS)
 
 check: $(STAMP)
 	@echo "ruff check" && $(BIN)/ruff check
@@ -55,6 +58,12 @@ sweep: $(STAMP)
 
 calibrate: $(STAMP)
 	@$(BIN)/python -m gradassay._calibrate $(ARGS)
+
+REPORT := reports/power
+power: $(STAMP)
+	@$(BIN)/python tests/rivals.py
+	@$(BIN)/gradassay power --dtype float64 --dtype float32 --dtype bfloat16 --dtype float16 --scaled \
+		--rivals $(REPORT)/rivals.json --out $(REPORT)/power.json --markdown $(REPORT)/README.md $(ARGS)
 
 clean:
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks build dist

@@ -37,7 +37,7 @@ else:
 
 CREATE = "python3.12 -m venv --clear .venv"
 INSTALL = "python -m pip install --disable-pip-version-check -r .venv/requirements.txt"
-TEST = "python -m pytest --benchmark-skip"
+TEST = "python -m pytest --benchmark-skip -n 2"
 
 
 @pytest.fixture

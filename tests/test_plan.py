@@ -263,8 +263,22 @@ def test_in_a_mode_that_compiles_what_needs_further_graphs_is_asked_in_one_dtype
         for job in laid(("toy",), specs={"lstm": spec}).jobs["toy"]
     }
     dear = {one.name for one in (*properties().values(), *spec.properties) if one.compiles}
-    assert {"losses", "wrt", "stack"} <= dear
+    assert {"losses", "wrt", "stack", "hvp"} <= dear
     assert asked["compile", "float32"] & dear
     assert not asked["compile", "float64"] & dear
-    assert {"gradients", "hvp", "linearity"} <= asked["compile", "float64"]
-    assert dear <= asked["eager", "float64"] & asked["eager", "bfloat16"]
+    assert {"gradients", "linearity"} <= asked["compile", "float64"]
+    assert dear <= asked["eager", "float64"]
+
+
+def test_in_16_bits_thorough_properties_get_the_cases_of_the_pool():
+    asked = {
+        job.target.dtype: {
+            question.template.name for question in job.questions if any(p.thorough for p in question.properties)
+        }
+        for job in laid(("toy/eager",), specs={"lstm": spec}).jobs["toy"]
+    }
+    pool = {template.name for suite in spec.suites().values() for template in suite if template.pool}
+    assert asked["float16"] == asked["bfloat16"] == pool
+    assert pool < asked["float32"] == asked["float64"]
+    named = laid(("toy/eager/float16",), specs={"lstm": spec}, properties=("hvp",)).jobs["toy"]
+    assert len(named[0].questions) > len(pool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -81,9 +81,9 @@ def plan(
     """Lay out a run.
 
     Modes that compile or are a variant, and a further device that nobody `typed`, get one case of the pool for each
-    dtype, and properties that are thorough get cases that are, unless it is a sweep or cases are named. A sweep has
-    more suites; in these, which are long, thorough properties get the cases that are, and modes that compile or are a
-    variant, and further devices, are asked in one dtype.
+    dtype, and properties that are thorough get cases that are (in 16 bits, those of the pool), unless it is a sweep or
+    cases are named (in 16 bits: or properties). A sweep has more suites; in these, which are long, thorough properties
+    get the cases that are, and modes that compile or are a variant, and further devices, are asked in one dtype.
 
     Raises:
         UsageError: for a suite, case or property that does not exist, or a selection that is empty.
@@ -121,6 +121,8 @@ def plan(
                 continue
             mode = offer.mode(target.mode)
             asked = questions[offer.spec]
+            if not sweep and not cases and not properties:
+                asked = _in_short(asked, target.dtype)
             elsewhere = target.device != offer.devices[0] and target.device not in typed
             if mode.compiled or mode.variant or elsewhere:
                 if not sweep and not cases:
@@ -147,7 +149,7 @@ def _from_pool(questions: tuple[Question, ...], offer: Offer, target: Target) ->
 
     It is one of the pool's, or where a selection holds none of those, one of all. Where every mode of an offer
     compiles, its first gets the whole suite `smoke` in float64 beside it: some target must be asked about every option.
-    In modes that compile, properties that need further graphs are asked in one dtype.
+    In modes that compile, properties that need further graphs are asked in one dtype, or of the pool's cases.
     """
 
     def able(question: Question) -> bool:
@@ -161,9 +163,21 @@ def _from_pool(questions: tuple[Question, ...], offer: Offer, target: Target) ->
     alone = all(mode.compiled and not mode.variant for mode in offer.modes) and target.mode == offer.modes[0].name
     whole = alone and target.dtype == "float64" and target.device == offer.devices[0]
     here = tuple(q for q in questions if q is chosen or (whole and q.suite == SMOKE))
-    if not offer.mode(target.mode).compiled or target.dtype == _one_dtype(offer):
+    if not offer.mode(target.mode).compiled:
         return here
-    return tuple(replace(q, properties=tuple(p for p in q.properties if not p.compiles)) for q in here)
+    dear = [q for q in here if (q.template.pool if whole else target.dtype == _one_dtype(offer))]
+    return tuple(q if q in dear else _without(q, lambda p: p.compiles) for q in here)
+
+
+def _in_short(questions: tuple[Question, ...], dtype: str) -> tuple[Question, ...]:
+    """In 16 bits the same code runs as in 32: there thorough properties are asked of the pool's cases alone."""
+    if dtype in ("float64", "float32"):
+        return questions
+    return tuple(q if q.template.pool else _without(q, lambda p: p.thorough) for q in questions)
+
+
+def _without(question: Question, dropped: Callable[[Property], bool]) -> Question:
+    return replace(question, properties=tuple(p for p in question.properties if not dropped(p)))
 
 
 def _question(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from gradassay._backend import OPERATORS, Gap, Mode, Offer
 from gradassay._spec import Array, Tensors
 from gradassay._target import Target
+from gradassay_jax._decorator import of
+from gradassay_lstm._features import FEATURES
 
 if TYPE_CHECKING:
     import jax
@@ -17,48 +19,53 @@ if TYPE_CHECKING:
     from gradassay_jax._adopt import Adopted
     from gradassay_jax._model import JaxModel
 
-FEATURES = frozenset(
-    {
-        "layers",
-        "bidirectional",
-        "no_bias",
-        "projection",
-        "dropout",
-        "ragged",
-        "zero_length",
-        "absent_states",
-        "partial_states",
-        "no_steps",
-        "no_batch",
-    }
+
+MODES = (
+    Mode("jit", {"executed": "compiled"}, compiled=True),
+    Mode("eager", {"executed": "eager"}, compiled=True),  # every operation is compiled for every shape
 )
+VARIANTS = (
+    Mode("checkpoint", {"executed": "compiled", "checkpointed": "yes"}, compiled=True, variant=True),
+    Mode("unrolled", {"executed": "compiled", "loops": "0"}, compiled=True, variant=True),
+)
+
+
+def _offer(spec: str, modes: tuple[Mode, ...], dtypes: tuple[str, ...], devices: tuple[str, ...], gap: Gap) -> Offer:
+    return Offer(
+        spec=spec,
+        features=FEATURES if spec == "lstm" else FEATURES - {"no_steps", "no_batch"},  # a mean over nothing
+        modes=modes,
+        dtypes=dtypes,
+        devices=devices,
+        operators=frozenset(OPERATORS),
+        promises=frozenset({"nan-safe padding"} if spec == "lstm" else ()),
+        gaps=(gap,),
+    )
+
+
+def _offers(spec: str) -> tuple[Offer, ...]:
+    """Variants are in one dtype and on one device, which shows another loop as well as four: each compiles for long."""
+    no_steps = Gap(
+        "jax refuses a scan over no steps under disable_jit ('the output type is unknown')",
+        modes=frozenset({"eager"}),
+        features=frozenset({"no_steps"}),
+    )
+    nothing = Gap(
+        "XLA removes steps that compute nothing: none is left to compute again",
+        modes=frozenset({"checkpoint"}),
+        features=frozenset({"no_steps", "no_batch"}),
+    )
+    return (
+        _offer(spec, MODES, ("float64", "float32", "bfloat16", "float16"), ("cpu", "cpu:1", "cuda"), no_steps),
+        _offer(spec, VARIANTS, ("float64",), ("cpu",), nothing),
+    )
 
 
 class JaxBackend:
     """The specs `lstm` and `mse`, eager and compiled, on the CPU's two logical devices and on CUDA when present."""
 
     name = "jax"
-    offers = tuple(
-        Offer(
-            spec=spec,
-            features=FEATURES if spec == "lstm" else FEATURES - {"no_steps", "no_batch"},  # a mean over nothing
-            modes=(
-                Mode("jit", {"executed": "compiled"}, compiled=True),
-                Mode("eager", {"executed": "eager"}, compiled=True),  # every operation is compiled for every shape
-            ),
-            dtypes=("float64", "float32", "bfloat16", "float16"),
-            devices=("cpu", "cpu:1", "cuda"),
-            operators=frozenset(OPERATORS),
-            gaps=(
-                Gap(
-                    "jax refuses a scan over no steps under disable_jit ('the output type is unknown')",
-                    modes=frozenset({"eager"}),
-                    features=frozenset({"no_steps"}),
-                ),
-            ),
-        )
-        for spec in ("lstm", "mse")
-    )
+    offers = (*_offers("lstm"), *_offers("mse"))
 
     def environment(self) -> Mapping[str, str]:
         """64-bit numbers, two logical CPU devices, and matrix products in the precision of their operands."""
@@ -106,6 +113,7 @@ class JaxBackend:
 
 
 jax_backend = JaxBackend()
+backend = of(jax_backend)
 
 
 def adopt_function(

@@ -73,47 +73,73 @@ class Eager:
         return results, {"executed": executed, "python_bodies": str(bodies), "python_steps": str(steps)}
 
 
-class Compiled:
-    """One executable a key and shapes, made ahead of time and kept."""
+# Of a program on its way down: its jaxpr, what was lowered, and the optimised HLO as text.
+Facts = Callable[[object, jax.stages.Lowered, str], dict[str, str]]
 
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._executables: dict[tuple[object, ...], tuple[jax.stages.Compiled, int]] = {}
+
+class Compiled:
+    """One executable a key and shapes, made ahead of time and kept; `facts` are read off it, and are evidence too."""
+
+    def __init__(self, program: Program, facts: Facts = lambda jaxpr, lowered, hlo: {}) -> None:
+        self._program, self._facts = program, facts
+        self._executables: dict[tuple[object, ...], tuple[jax.stages.Compiled, dict[str, str]]] = {}
 
     def run(self, operator: Operator, key: tuple[object, ...], *arguments: Arrays) -> tuple[Results, dict[str, str]]:
         key = (key, tuple(_signature(tensors) for tensors in arguments))
         compiled_now = key not in self._executables
         if compiled_now:
-            executable = jax.jit(operator).lower(*arguments).compile()
-            self._executables[key] = executable, _instructions(executable)
-        executable, instructions = self._executables[key]
+            self._executables[key] = self._compile(operator, *arguments)
+        executable, facts = self._executables[key]
         tally = self._program.tally
         before = tally.bodies, tally.steps
         results: Results = jax.block_until_ready(executable(*arguments))  # type: ignore[no-untyped-call]  # untyped in jax
         bodies, steps = tally.since(*before)
         return results, {
-            "executed": "compiled" if bodies == steps == 0 and instructions else "in Python",
+            "executed": "compiled" if bodies == steps == 0 and facts["hlo_instructions"] != "0" else "in Python",
             "python_bodies": str(bodies),
             "python_steps": str(steps),
-            "hlo_instructions": str(instructions),
             "compiled_now": str(compiled_now).lower(),
+            **facts,
         }
+
+    def _compile(self, operator: Operator, *arguments: Arrays) -> tuple[jax.stages.Compiled, dict[str, str]]:
+        traced = jax.jit(operator).trace(*arguments)
+        lowered = traced.lower()
+        executable = lowered.compile()
+        hlo = executable.as_text() or ""
+        return executable, {"hlo_instructions": str(_instructions(hlo)), **self._facts(traced.jaxpr, lowered, hlo)}
 
 
 def _signature(tensors: Arrays) -> tuple[tuple[str, tuple[int, ...], str], ...]:
     return tuple((name, value.shape, str(value.dtype)) for name, value in sorted(tensors.items()))
 
 
-def _instructions(executable: jax.stages.Compiled) -> int:
-    """Count the instructions of an executable's optimised HLO."""
-    return len(re.findall(r"^\s+(?:ROOT )?%?[\w.-]+ = ", executable.as_text() or "", flags=re.MULTILINE))
+def _instructions(hlo: str) -> int:
+    return len(re.findall(r"^\s+(?:ROOT )?%?[\w.-]+ = ", hlo, flags=re.MULTILINE))
+
+
+def _loops(jaxpr: object, lowered: jax.stages.Lowered, hlo: str) -> dict[str, str]:
+    """Count the loops that are left."""
+    return {"loops": str(len(re.findall(r" while\(", hlo)))}
+
+
+def _checkpointed(jaxpr: object, lowered: jax.stages.Lowered, hlo: str) -> dict[str, str]:
+    """Say whether what was marked for computing again is: in a backward, if the jaxpr has one through the steps.
+
+    Then it is named so, or (in a Jacobian, whose vmap renames it) kept apart by a barrier from the first time.
+    """
+    due = "differentiated=True" in str(jaxpr)
+    again = "/rematted_computation" in hlo or (due and "optimization_barrier" in lowered.as_text())
+    return {"checkpointed": "yes" if "/checkpoint" in hlo and (again or not due) else "no"}
 
 
 def make(mode: str, program: Program) -> Execution:
-    """Return the execution of a mode: "eager", "jit", or "as written"."""
+    """Return the execution of a mode: "eager", "jit" and its variants, or "as written"."""
     makers: Mapping[str, Callable[[], Execution]] = {
         "eager": lambda: Eager(program, disable_jit=True),
         "as written": lambda: Eager(program, disable_jit=False),
         "jit": lambda: Compiled(program),
+        "checkpoint": lambda: Compiled(program, _checkpointed),
+        "unrolled": lambda: Compiled(program, _loops),
     }
     return makers[mode]()

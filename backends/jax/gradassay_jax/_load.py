@@ -6,7 +6,7 @@ import functools
 
 from gradassay._spec import Tensors
 from gradassay._target import Target
-from gradassay_jax import _execution, _framework
+from gradassay_jax import _execution, _framework, _loops
 from gradassay_jax._execution import Execution, Program
 from gradassay_jax._lstm import lstm, step_bodies
 from gradassay_jax._model import JaxModel
@@ -19,8 +19,9 @@ _MODELS = {"lstm": lstm, "mse": mse}
 @functools.cache
 def _program(spec: str, config: LSTM, mode: str, device: str) -> tuple[Program, Execution]:
     """Executables outlive a model: the next one of the same configuration need not compile again."""
+    loop = _loops.BY_MODE.get(mode, _loops.scan)
     program = Program(
-        lambda values, tally: _MODELS[spec](config, values, tally), lambda values: step_bodies(config, values)
+        lambda values, tally: _MODELS[spec](config, values, tally, loop), lambda values: step_bodies(config, values)
     )
     return program, _execution.make(mode, program)
 

@@ -1,17 +1,20 @@
-"""The LSTM on `lax.scan`, batch first; a reverse direction is a reverse scan that passes its state over the padding."""
+"""The LSTM on `lax.scan` or another loop, batch first.
+
+A reverse direction is a reverse scan that passes its state over the padding.
+"""
 
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from gradassay_jax._execution import Tally
 from gradassay_jax._framework import Arrays
+from gradassay_jax._loops import Loop, scan
 from gradassay_lstm import LSTM
 
 
-def lstm(config: LSTM, values: Arrays, tally: Tally) -> dict[str, jax.Array]:
+def lstm(config: LSTM, values: Arrays, tally: Tally, loop: Loop = scan) -> dict[str, jax.Array]:
     """Return y (B,T,D·S), h_n (L·D,B,S) and c_n (L·D,B,H) for canonical tensors by name."""
     x = jnp.swapaxes(values["x"], 0, 1)
     steps, batch, _ = x.shape
@@ -25,7 +28,7 @@ def lstm(config: LSTM, values: Arrays, tally: Tally) -> dict[str, jax.Array]:
         x = jnp.where(live, x, 0)
     h_n, c_n, sides = list[jax.Array](), list[jax.Array](), list[jax.Array]()
     for number, (layer, direction, suffix) in enumerate(config.cells()):
-        h, c, y = _direction(values, suffix, x, h0[number], c0[number], live, bool(direction), tally)
+        h, c, y = _direction(values, suffix, x, h0[number], c0[number], live, bool(direction), tally, loop)
         h_n.append(h)
         c_n.append(c)
         sides.append(y)
@@ -51,6 +54,7 @@ def _direction(
     live: jax.Array | None,
     reverse: bool,
     tally: Tally,
+    loop: Loop,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Return h_n (B,S), c_n (B,H) and y (T,B,S) for x (T,B,N); `live` (T,B,1) is False on the padding."""
     recurrent, projection = values["weight_hh" + suffix], values.get("weight_hr" + suffix)
@@ -72,5 +76,5 @@ def _direction(
             return (h_new, c_new), h_new
         return (jnp.where(alive, h_new, h), jnp.where(alive, c_new, c)), jnp.where(alive, h_new, 0)
 
-    (h, c), y = lax.scan(step, (h0, c0), (driven, live), reverse=reverse)
+    (h, c), y = loop(step, (h0, c0), (driven, live), reverse)
     return h, c, y

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 
 from gradassay_jax._execution import Tally
 from gradassay_jax._framework import Arrays
+from gradassay_jax._loops import Loop, scan
 from gradassay_jax._lstm import lstm
 from gradassay_lstm import LSTM
 
 
-def mse(config: LSTM, values: Arrays, tally: Tally) -> dict[str, jax.Array]:
+def mse(config: LSTM, values: Arrays, tally: Tally, loop: Loop = scan) -> dict[str, jax.Array]:
     """Return loss (), the mean of (y - target)^2 over all elements, padding (where y is 0) included."""
-    return {"loss": jnp.mean((lstm(config, values, tally)["y"] - values["target"]) ** 2)}
+    return {"loss": jnp.mean((lstm(config, values, tally, loop)["y"] - values["target"]) ** 2)}

@@ -10,27 +10,12 @@ import numpy as np
 from gradassay._backend import OPERATORS, Mode, Offer
 from gradassay._spec import Tensors
 from gradassay._target import Target
+from gradassay_lstm._features import FEATURES
 from gradassay_numpy._backward import Backward
 from gradassay_numpy._faults import FAULTS
 from gradassay_numpy._lstm import LSTMPasses
 from gradassay_numpy._model import NumpyModel
 from gradassay_numpy._mse import MSEPasses
-
-FEATURES = frozenset(
-    {
-        "layers",
-        "bidirectional",
-        "no_bias",
-        "projection",
-        "dropout",
-        "ragged",
-        "zero_length",
-        "absent_states",
-        "partial_states",
-        "no_steps",
-        "no_batch",
-    }
-)
 
 
 class NumpyBackend:
@@ -49,6 +34,7 @@ class NumpyBackend:
                 modes=(Mode("eager", {"executed": "eager"}),),
                 dtypes=("float64", "float32"),
                 operators=frozenset(OPERATORS),
+                promises=frozenset({"nan-safe padding"} if spec == "lstm" else ()),
             )
             for spec in ("lstm", "mse")
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gradassay._backend import Offer
 from gradassay._spec import Array, Tensors
 from gradassay._target import Target
+from gradassay_tensorflow._decorator import of
 from gradassay_tensorflow._offers import KERAS, LOOP
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class TensorFlowBackend:
         from gradassay_tensorflow._framework import versions
 
         return versions()
+
+    def random_state(self) -> Mapping[str, bytes]:
+        from gradassay_tensorflow._random import random_state
+
+        return random_state()
 
     def load(self, spec: str, config: Any, parameters: Tensors, target: Target) -> TensorFlowModel:
         from gradassay_tensorflow._load import load
@@ -80,3 +86,4 @@ def _is_of(value: object, *packages: str) -> bool:
 
 tensorflow_backend = KerasBackend("tensorflow", KERAS)
 loop_backend = TensorFlowBackend("tensorflow-loop", LOOP)
+backend = of(loop_backend)

@@ -8,7 +8,7 @@ from gradassay._backend import Unsupported
 from gradassay._spec import Tensors
 from gradassay._target import Target
 from gradassay_lstm import LSTM
-from gradassay_tensorflow import _loop, _lstm
+from gradassay_tensorflow import _checkpoint, _loop, _lstm
 from gradassay_tensorflow._framework import placement
 from gradassay_tensorflow._model import TensorFlowModel
 from gradassay_tensorflow._modes import Execution
@@ -24,14 +24,28 @@ def load(backend: str, spec: str, config: LSTM, parameters: Tensors, target: Tar
     if spec not in ("lstm", "mse"):
         raise Unsupported(f"{backend} has no {spec!r}; it has lstm and mse")
     tf.config.experimental.enable_tensor_float_32_execution(False)  # on a GPU, float32 should mean float32
+    mode = target.mode
+    execution = Execution("graph" if mode == "unrolled" else mode, target.device, target.dtype)
     with tf.device(placement(target.device)):
         if backend == "tensorflow-loop":
-            function, layout, kernel = _loop.lstm(config, parameters), _loop.LAYOUT, _loop.KERNEL
+            cell = _checkpoint.Checkpoints() if mode == "checkpoint" else None
+            function, layout, kernel = _loop.lstm(config, parameters, cell), _loop.LAYOUT, _loop.KERNEL
+            if cell is not None:
+                execution = Execution("eager", target.device, target.dtype, cell.facts)
         else:
             if config.projection:
                 raise Unsupported("keras.layers.LSTM has no projection")
-            function, kernel = _lstm.lstm(config, parameters, target.dtype, compiled=target.mode == "xla")
+            function, kernel = _lstm.lstm(
+                config,
+                parameters,
+                target.dtype,
+                compiled=mode == "xla",
+                training=mode == "training",
+                unroll=mode == "unrolled",
+            )
             layout = _lstm.LAYOUT
+            if mode == "training":
+                execution = Execution("eager", target.device, target.dtype, _lstm.trained)
     if spec == "mse":
         function = mean_squared_error(function)
-    return TensorFlowModel(function, layout, Execution(target.mode, target.device, target.dtype), kernel)
+    return TensorFlowModel(function, layout, execution, kernel)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
@@ -11,20 +11,21 @@ from gradassay_lstm import LSTM, layouts
 from gradassay_tensorflow._derivatives import Differentiable, Named
 from gradassay_tensorflow._framework import Tensor, Variable, to_tensor
 
+Cell = Callable[[Mapping[str, Tensor], Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 KERNEL = "tensor operations in tf.while_loop"
 
 
-def lstm(config: LSTM, parameters: Tensors) -> Differentiable:
-    """Return the LSTM of `config`, with its parameters as variables on the current device."""
+def lstm(config: LSTM, parameters: Tensors, cell: Cell | None = None) -> Differentiable:
+    """Return the LSTM of `config`, with its parameters as variables on the current device; each step is `cell`."""
     arrays = LAYOUT.forward(parameters)
     variables = {name: tf.Variable(to_tensor(array), name=name) for name, array in arrays.items()}
-    return Differentiable(lambda inputs: _stack(config, variables, inputs), variables)
+    return Differentiable(lambda inputs: _stack(config, variables, inputs, cell or step_of), variables)
 
 
 LAYOUT = layouts["torch"]  # every parameter a variable of its own, as the spec names it
 
 
-def _stack(config: LSTM, weights: Mapping[str, Variable], inputs: Named) -> dict[str, Tensor]:
+def _stack(config: LSTM, weights: Mapping[str, Variable], inputs: Named, one: Cell) -> dict[str, Tensor]:
     """Return y (B,T,D*state), h_n (L*D,B,state), c_n (L*D,B,H)."""
     y = inputs["x"]
     batch, steps, _ = y.shape
@@ -35,7 +36,7 @@ def _stack(config: LSTM, weights: Mapping[str, Variable], inputs: Named) -> dict
     for number, (layer, direction, suffix) in enumerate(config.cells()):
         h, c = (given[name][number] if name in given else zero for name, zero in zeros.items())
         cell = {name.removesuffix(suffix): weight for name, weight in weights.items() if name.endswith(suffix)}
-        out, h, c = _direction(cell, y, h, c, valid, backwards=direction == 1)
+        out, h, c = _direction(one, cell, y, h, c, valid, backwards=direction == 1)
         h_n.append(h)
         c_n.append(c)
         directions.append(out)
@@ -47,7 +48,13 @@ def _stack(config: LSTM, weights: Mapping[str, Variable], inputs: Named) -> dict
 
 
 def _direction(
-    cell: Mapping[str, Variable], x: Tensor, h: Tensor, c: Tensor, valid: Tensor | None, backwards: bool
+    one: Cell,
+    cell: Mapping[str, Variable],
+    x: Tensor,
+    h: Tensor,
+    c: Tensor,
+    valid: Tensor | None,
+    backwards: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run x (B,T,in) from h (B,state), c (B,H); `valid` (T,B,1) is False on padding, where the state stands still.
 
@@ -61,7 +68,7 @@ def _direction(
 
     def step(count: Tensor, h: Tensor, c: Tensor, ys: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         time = steps - 1 - count if backwards else count
-        new_h, new_c = _cell(cell, xs.read(time), h, c)
+        new_h, new_c = one(cell, xs.read(time), h, c)
         out = new_h
         if valid is not None:
             here = valid[time]
@@ -75,7 +82,7 @@ def _direction(
     return tf.transpose(ys.stack(), (1, 0, 2)), h, c
 
 
-def _cell(cell: Mapping[str, Variable], x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+def step_of(cell: Mapping[str, Tensor], x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     """Return (h, c) after one step."""
     gates = tf.matmul(x, cell["weight_ih"], transpose_b=True) + tf.matmul(h, cell["weight_hh"], transpose_b=True)
     if "bias_ih" in cell:

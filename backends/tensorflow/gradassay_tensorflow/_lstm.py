@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -18,7 +19,26 @@ Layer = Any  # keras.layers.LSTM or keras.layers.Bidirectional of it
 LAYOUT = layouts["keras"]
 
 
-def lstm(config: LSTM, parameters: Tensors, dtype: str, compiled: bool) -> tuple[Differentiable, str]:
+@keras.saving.register_keras_serializable("gradassay")  # `Bidirectional` copies a layer by what it would save
+class Watched(keras.layers.LSTM):  # type: ignore[misc]  # Keras publishes no types
+    """Keras' own layer, which notes whether it is called for training."""
+
+    seen: bool | None = None
+
+    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: Any = False) -> Any:
+        Watched.seen = training
+        return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
+
+
+def trained() -> dict[str, str]:
+    """Say whether the latest call of a `Watched` layer was for training, and forget it."""
+    seen, Watched.seen = Watched.seen, None
+    return {"training": {None: "not called", True: "yes", False: "no"}[seen]}
+
+
+def lstm(
+    config: LSTM, parameters: Tensors, dtype: str, compiled: bool, training: bool = False, unroll: bool = False
+) -> tuple[Differentiable, str]:
     """Return the stack of layers with `parameters` on the current device, and what computes it.
 
     Args:
@@ -26,17 +46,20 @@ def lstm(config: LSTM, parameters: Tensors, dtype: str, compiled: bool) -> tuple
         parameters: canonical.
         dtype: of weights, states and computations alike.
         compiled: XLA compiles no cuDNN operation, so there Keras is told to use its loop.
+        training: call the layers as in training, not as in inference.
+        unroll: let Keras write out its loop, step by step.
     """
-    layers = [_layer(config, number, dtype, compiled) for number in range(config.num_layers)]
+    kind = partial(Watched if training else keras.layers.LSTM, unroll=unroll)
+    layers = [_layer(kind, config, number, dtype, compiled) for number in range(config.num_layers)]
     arrays = LAYOUT.forward(parameters)
     for name, variable in variables(layers).items():
         variable.assign(to_tensor(arrays[name]))
-    return differentiable(layers), kernel(layers)
+    return differentiable(layers, training, zeroed=unroll), kernel(layers)
 
 
-def differentiable(layers: Sequence[Layer]) -> Differentiable:
-    """Return a stack of built layers, each returning sequences and states, as one function."""
-    return Differentiable(lambda inputs: _stack(layers, inputs), variables(layers))
+def differentiable(layers: Sequence[Layer], training: bool = False, zeroed: bool = False) -> Differentiable:
+    """Return a stack of built layers, each returning sequences and states, as one function; `zeroed`: y on padding."""
+    return Differentiable(lambda inputs: _stack(layers, inputs, training, zeroed), variables(layers))
 
 
 def kernel(layers: Sequence[Layer]) -> str:
@@ -65,21 +88,25 @@ def variables(layers: Sequence[Layer]) -> dict[str, Variable]:
     return found
 
 
-def _layer(config: LSTM, number: int, dtype: str, compiled: bool) -> Layer:
-    layer = keras.layers.LSTM(
+def _layer(kind: Callable[..., Layer], config: LSTM, number: int, dtype: str, compiled: bool) -> Layer:
+    layer = kind(
         config.hidden_size,
         use_bias=config.bias,
         return_sequences=True,
         return_state=True,
-        zero_output_for_mask=True,
         # The default, orthogonal, has no bfloat16; these weights are replaced anyhow.
         kernel_initializer="zeros",
         recurrent_initializer="zeros",
         use_cudnn=False if compiled else "auto",
         dtype=dtype,
     )
+    sides = [layer]
     if config.bidirectional:
         layer = keras.layers.Bidirectional(layer, merge_mode="concat", dtype=dtype)
+        sides = [layer.forward_layer, layer.backward_layer]
+    for side in sides:  # afterwards, since `Bidirectional` insists on True
+        # Unrolled, Keras 3.15 zeroes y of a backward layer at the wrong steps: then `_stack` zeroes the padding.
+        side.zero_output_for_mask = not side.unroll
     layer.build((None, None, config.layer_input_size(number)))
     return layer
 
@@ -88,7 +115,7 @@ def _forward_layer(layer: Layer) -> Layer:
     return getattr(layer, "forward_layer", layer)
 
 
-def _stack(layers: Sequence[Layer], inputs: Named) -> dict[str, Tensor]:
+def _stack(layers: Sequence[Layer], inputs: Named, training: bool, zeroed: bool) -> dict[str, Tensor]:
     """Return y (B,T,D*H), h_n (L*D,B,H), c_n (L*D,B,H)."""
     if ("h0" in inputs) != ("c0" in inputs):
         raise Unsupported("keras.layers.LSTM takes both initial states or neither")
@@ -100,7 +127,9 @@ def _stack(layers: Sequence[Layer], inputs: Named) -> dict[str, Tensor]:
     for number, layer in enumerate(layers):
         here = pairs[len(h_n) : len(h_n) + len(cells(layer))]
         states = [state for pair in here for state in pair] or None
-        y, *last = layer(y, initial_state=states, mask=mask, training=False)
+        y, *last = layer(y, initial_state=states, mask=mask, training=training)
+        if zeroed and mask is not None:
+            y = tf.where(mask[..., None], y, tf.zeros_like(y))
         h_n += last[::2]
         c_n += last[1::2]
         if (dropout := inputs.get(f"dropout_mask_l{number}")) is not None:

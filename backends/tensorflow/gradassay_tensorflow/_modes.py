@@ -22,6 +22,7 @@ class Traced:
 
     call: Any  # a ConcreteFunction
     operations: int
+    loops: int
     must_compile: bool
 
 
@@ -35,10 +36,12 @@ class Execution:
     * "graph": no Python of ours ran during the call, and the graph that was called holds operations;
     * "xla": as "graph", the graph is bound to be compiled, and a false `Assert` in it did not fire:
       an executed graph fails on it, and XLA leaves assertions out.
+
+    `facts` are asked for after each call, and are evidence too; of a graph, so are the loops in it.
     """
 
-    def __init__(self, mode: str, device: str, dtype: str) -> None:
-        self.mode, self.device, self._dtype = mode, device, dtype
+    def __init__(self, mode: str, device: str, dtype: str, facts: Callable[[], Mapping[str, str]] = dict) -> None:
+        self.mode, self.device, self._dtype, self._facts = mode, device, dtype, facts
         self._placement = placement(device)
         self._traced: dict[Hashable, Traced] = {}
         self._entries: list[bool] = []  # at each run of the Python function: was TensorFlow executing eagerly?
@@ -61,7 +64,7 @@ class Execution:
         places = sorted({device_of(tensor) for group in found for tensor in group.values() if tensor is not None})
         if places and places != [self.device]:
             raise RuntimeError(f"the answers are on {', '.join(places)}, but {self.device} was asked for")
-        self.evidence = {**facts, "device": ", ".join(places)}
+        self.evidence = {**facts, **self._facts(), "device": ", ".join(places)}
         return tuple({name: None if t is None else to_array(t) for name, t in group.items()} for group in found)
 
     def subnormals(self) -> str:
@@ -85,7 +88,8 @@ class Execution:
         executed = "not a graph" if self._entries or not traced.operations else "graph"
         if executed == "graph" and traced.must_compile:
             executed = "xla"
-        return found, {"executed": executed, "graphs": str(len(self._traced)), "operations": str(traced.operations)}
+        counted = {"operations": str(traced.operations), "loops": str(traced.loops)}
+        return found, {"executed": executed, "graphs": str(len(self._traced)), **counted}
 
     def _trace(self, function: Function, tensors: list[dict[str, Tensor]], flat: list[Tensor]) -> Traced:
         def body(fails_unless_compiled: Tensor, *arguments: Tensor) -> Results:
@@ -98,8 +102,10 @@ class Execution:
         traceable = tf.function(body, jit_compile=self.mode == "xla", autograph=False)
         concrete = traceable.get_concrete_function(tf.TensorSpec((), tf.bool), *specs)
         given = {"Placeholder", "NoOp", "Const", "Identity"}
-        operations = sum(operation.type not in given for operation in concrete.graph.get_operations())
-        return Traced(concrete, operations, concrete.function_def.attr["_XlaMustCompile"].b)
+        types = [operation.type for operation in concrete.graph.get_operations()]
+        operations = sum(type_ not in given for type_ in types)
+        loops = sum(type_ in ("While", "StatelessWhile") for type_ in types)
+        return Traced(concrete, operations, loops, concrete.function_def.attr["_XlaMustCompile"].b)
 
 
 @cache

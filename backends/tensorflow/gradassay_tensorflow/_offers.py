@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from gradassay._backend import Gap, Mode, Offer
+from gradassay_lstm._features import FEATURES
 
 _EAGER = Mode("eager", {"executed": "eager"})
 _GRAPH = Mode("graph", {"executed": "graph"}, compiled=True)
 _XLA = Mode("xla", {"executed": "xla"}, compiled=True)
-
-_FEATURES = frozenset(
-    {"layers", "bidirectional", "no_bias", "dropout", "ragged", "zero_length", "absent_states", "partial_states"}
+# As in training, and with a graph in which Keras has written out every step.
+_KERAS_VARIANTS = (
+    Mode("training", {"executed": "eager", "training": "yes"}, variant=True),
+    Mode("unrolled", {"executed": "graph", "loops": "0"}, compiled=True, variant=True),
 )
+_CHECKPOINT = Mode("checkpoint", {"executed": "eager", "checkpointed": "yes"}, variant=True)
 
 
-def _offers(features: frozenset[str], gaps: tuple[Gap, ...]) -> tuple[Offer, ...]:
+def _offers(features: frozenset[str], gaps: tuple[Gap, ...], variants: tuple[Mode, ...]) -> tuple[Offer, ...]:
     return tuple(
         Offer(
             spec=spec,
             features=features,
-            modes=(_EAGER, _GRAPH, _XLA),
+            modes=(_EAGER, _GRAPH, _XLA, *variants),
             dtypes=("float64", "float32", "bfloat16", "float16"),
             devices=("cpu", "cpu:1", "cuda"),
             operators=frozenset({"forward", "vjp", "jvp", "jacobian", "hvp"}),
@@ -29,7 +32,7 @@ def _offers(features: frozenset[str], gaps: tuple[Gap, ...]) -> tuple[Offer, ...
 
 
 KERAS = _offers(
-    _FEATURES | {"no_steps", "no_batch"},
+    FEATURES - {"projection"},
     (
         Gap(
             "keras.layers.LSTM takes both initial states or neither",
@@ -44,10 +47,11 @@ KERAS = _offers(
             features=frozenset({"no_batch"}),
         ),
     ),
+    _KERAS_VARIANTS,
 )
 
 LOOP = _offers(
-    _FEATURES | {"projection", "no_steps", "no_batch"},
+    FEATURES,
     (
         Gap(
             "TensorFlow gives None, not zeros, as the gradient of what no step has used",
@@ -57,8 +61,15 @@ LOOP = _offers(
         Gap(
             "GradientTape.jacobian (pfor) fails on an empty batch: it makes gradients of the weights of another shape",
             operators=frozenset({"jacobian"}),
-            modes=frozenset({"eager", "graph"}),
+            modes=frozenset({"eager", "graph", "checkpoint"}),
             features=frozenset({"no_batch"}),
         ),
+        Gap(
+            "tf.recompute_grad has no forward mode, and no second derivative",
+            operators=frozenset({"jvp", "hvp"}),
+            modes=frozenset({"checkpoint"}),
+        ),
+        Gap("there is no step to checkpoint", modes=frozenset({"checkpoint"}), features=frozenset({"no_steps"})),
     ),
+    (_CHECKPOINT,),
 )

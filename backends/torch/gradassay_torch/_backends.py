@@ -32,6 +32,11 @@ class _Torch:
 
         return versions()
 
+    def random_state(self) -> Mapping[str, bytes]:
+        from gradassay_torch._random import random_state
+
+        return random_state()
+
 
 class TorchBackend(_Torch):
     """`torch.nn.LSTM`; also adopts a live one."""

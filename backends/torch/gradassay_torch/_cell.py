@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gradassay_lstm import LSTM
     from gradassay_torch._framework import Function, Named
+
+    Step = Callable[[Named, str, torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 
 def cell(
@@ -27,7 +31,13 @@ def cell(
 
 
 def loop(
-    tensors: Named, suffix: str, reverse: bool, x: torch.Tensor, h: torch.Tensor, c: torch.Tensor
+    tensors: Named,
+    suffix: str,
+    reverse: bool,
+    x: torch.Tensor,
+    h: torch.Tensor,
+    c: torch.Tensor,
+    step: Step | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """All steps of one direction: x (B,T,N), h, c -> y (B,T,P or H), h_n, c_n.
 
@@ -38,7 +48,7 @@ def loop(
     steps = range(x.shape[1])
     outputs = []
     for t in reversed(steps) if reverse else steps:
-        h_next, c_next = cell(tensors, suffix, x[:, t], h, c)
+        h_next, c_next = (step or cell)(tensors, suffix, x[:, t], h, c)
         if lengths is None:
             h, c, y = h_next, c_next, h_next
         else:
@@ -52,8 +62,8 @@ def loop(
     return torch.stack(outputs, dim=1) if outputs else x.new_zeros((x.shape[0], 0, h.shape[1])), h, c
 
 
-def function(config: LSTM) -> Function:
-    """Return the LSTM as a function from canonical tensors to y, h_n and c_n."""
+def function(config: LSTM, step: Step | None = None) -> Function:
+    """Return the LSTM as a function from canonical tensors to y, h_n and c_n; each step is `step`, or the cell."""
     cells = list(config.cells())
     directions = config.directions
 
@@ -66,7 +76,7 @@ def function(config: LSTM) -> Function:
         c0 = x.new_zeros((len(cells), batch, config.hidden_size)) if c0 is None else c0
         h_n, c_n, sides = [], [], []
         for row, (layer, direction, suffix) in enumerate(cells):
-            y, h, c = loop(tensors, suffix, direction == 1, x, h0[row], c0[row])
+            y, h, c = loop(tensors, suffix, direction == 1, x, h0[row], c0[row], step)
             h_n.append(h)
             c_n.append(c)
             sides.append(y)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
@@ -12,7 +12,7 @@ import torch._functorch.config
 from torch._dynamo.backends.registry import lookup_backend
 from torch._dynamo.utils import counters
 
-from gradassay_torch._framework import Function, pushforward
+from gradassay_torch._framework import Function, Named, floating, leaves, pushforward, vjp
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,6 +45,16 @@ class Compiled:
             return compiled(*args)
 
         return run
+
+    def forward(self, tensors: Named) -> dict[str, torch.Tensor]:
+        with leaves(tensors, floating(tensors)):  # the graph that VJPs use: another one takes seconds
+            return self.function(tensors)
+
+    def vjp(
+        self, tensors: Named, cotangents: Named, wrt: Sequence[str]
+    ) -> tuple[Named, dict[str, torch.Tensor | None]]:
+        # What requires a gradient decides the graph: always everything, so that there is one.
+        return vjp(self.function, tensors, cotangents, wrt, floating(tensors))
 
     @contextmanager
     def observed(self, ran: dict[str, str], twice: bool) -> Iterator[None]:

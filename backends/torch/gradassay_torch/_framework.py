@@ -49,9 +49,19 @@ def to_array(tensor: torch.Tensor) -> Array:
     return array
 
 
+def name_of(device: torch.device) -> str:
+    """Return a target's name for a device."""
+    return f"{device.type}:{device.index}" if device.index else device.type
+
+
 def changed(tensors: Named, arrays: Mapping[str, Array]) -> tuple[str, ...]:
     """Name the tensors whose bytes are no longer those of the arrays that they were made from."""
     return tuple(name for name, array in arrays.items() if to_array(tensors[name]).tobytes() != array.tobytes())
+
+
+def floating(tensors: Named) -> list[str]:
+    """Name all that can require a gradient."""
+    return [name for name, tensor in tensors.items() if tensor.is_floating_point()]
 
 
 @contextmanager

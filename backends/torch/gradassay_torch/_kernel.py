@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gradassay_torch._framework import Function, Named, pushforward
+from gradassay_torch._framework import Function, Named, pushforward, vjp
 
 # A whole layer in one operation, by the library that runs it.
 FUSED = {"aten::mkldnn_rnn_layer": "onednn", "aten::_cudnn_rnn": "cudnn", "aten::miopen_rnn": "miopen"}
@@ -35,6 +35,7 @@ class Dispatched(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 class Execution(Protocol):
     """A way to run a function, with evidence: `function` and its `pushforward` are what to call, within `observed`.
 
+    `forward` gives outputs alone, `vjp` (outputs, J' v) with `wrt` among what requires a gradient.
     `observed(ran, twice)` sets the mode, and at the end writes its evidence into `ran`; `twice` says
     that a derivative is differentiated again.
     """
@@ -43,18 +44,37 @@ class Execution(Protocol):
     pushforward: Callable[[Named, Named], tuple[Named, Named]]
     compiled: bool
 
+    def forward(self, tensors: Named) -> dict[str, torch.Tensor]: ...
+
+    def vjp(
+        self, tensors: Named, cotangents: Named, wrt: Sequence[str]
+    ) -> tuple[Named, dict[str, torch.Tensor | None]]: ...
+
     def observed(self, ran: dict[str, str], twice: bool) -> AbstractContextManager[None]: ...
 
 
 class Kernel:
-    """Runs a function eagerly: with the named library ("onednn", "cudnn"), with none, or ("") as things are set."""
+    """Runs a function eagerly: with the named library ("onednn", "cudnn"), with none, or ("") as things are set.
+
+    `facts` are asked for after each call, and are evidence too.
+    """
 
     compiled = False
 
-    def __init__(self, function: Function, choice: str) -> None:
+    def __init__(self, function: Function, choice: str, facts: Callable[[], Mapping[str, str]] = dict) -> None:
         self.function = function
         self.pushforward = pushforward(function)
         self._choice = choice
+        self._facts = facts
+
+    def forward(self, tensors: Named) -> dict[str, torch.Tensor]:
+        with torch.no_grad():
+            return self.function(tensors)
+
+    def vjp(
+        self, tensors: Named, cotangents: Named, wrt: Sequence[str]
+    ) -> tuple[Named, dict[str, torch.Tensor | None]]:
+        return vjp(self.function, tensors, cotangents, wrt, wrt)
 
     @contextmanager
     def observed(self, ran: dict[str, str], twice: bool) -> Iterator[None]:
@@ -85,6 +105,7 @@ class Kernel:
         ran["kernel_calls"] = "+".join(str(calls) for calls in kernels.values() if calls) or "0"
         # A compiled graph runs no operation that a dispatch mode could count.
         ran["compiled"] = "no" if count.total() else "unknown"
+        ran |= self._facts()
 
 
 def arithmetic(dtype: torch.dtype, device: str) -> dict[str, str]:
@@ -94,8 +115,7 @@ def arithmetic(dtype: torch.dtype, device: str) -> dict[str, str]:
     identity = torch.eye(64, dtype=dtype, device=device)
     product = (identity * (1 + limits.eps)) @ identity
     return {
-        "device": device if device == "cpu" else torch.cuda.get_device_name(device),
         "subnormals": "kept" if bool((half != 0).all()) else "flushed",
         "operands": "kept" if bool((product.diagonal() == 1 + limits.eps).all()) else "rounded",
         "threads": str(torch.get_num_threads()),
-    }
+    } | ({} if device == "cpu" else {"gpu": torch.cuda.get_device_name(device)})

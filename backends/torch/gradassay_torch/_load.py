@@ -12,6 +12,7 @@ from gradassay_torch._compiled import Compiled
 from gradassay_torch._framework import to_tensor
 from gradassay_torch._kernel import Execution, Kernel
 from gradassay_torch._model import TorchModel
+from gradassay_torch._variants import Accumulating, Checkpoints
 
 if TYPE_CHECKING:
     from gradassay._spec import Tensors
@@ -35,24 +36,36 @@ def nn_lstm(spec: str, config: LSTM, parameters: Tensors, target: Target) -> Tor
     cudnn: Any = torch.backends.cudnn
     if mode == "cudnn" and not cudnn.is_available():
         raise Unsupported("this build of torch has no cuDNN")
-    module = _lstm.layer(config, parameters, device)
+    module = _lstm.layer(config, parameters, device, batch_first=mode != "time-major")
+    module.train(mode != "evaluation")
+    function = _of(spec, _lstm.function(module))
 
     def forward_mode(inputs: Tensors) -> bool:
         return mode == "native" and "lengths" not in inputs  # neither the libraries nor packing have forward mode
 
-    return TorchModel(
-        Kernel(_of(spec, _lstm.function(module)), mode), dict(module.named_parameters()), device, forward_mode
-    )
+    execution: Execution
+    if mode == "backward":
+        execution = Accumulating(function)
+    elif mode in ("evaluation", "time-major"):  # with whichever kernel torch takes
+        execution = Kernel(function, "", lambda: _lstm.facts(module))
+    else:
+        execution = Kernel(function, mode)
+    return TorchModel(execution, dict(module.named_parameters()), device, forward_mode)
 
 
 def cell(spec: str, config: LSTM, parameters: Tensors, target: Target) -> TorchModel:
     """Load the cell and loop of tensor operations for a target of the backend `torch-cell`."""
     # Copies: the model holds its own parameters, and damage to them shows in `parameters()`.
     held = {name: to_tensor(array.copy(), target.device) for name, array in parameters.items()}
-    function = _of(spec, _cell.function(config))
-    execution: Execution = Kernel(function, "")
-    if target.mode != "eager":
-        execution = Compiled(function, {"compile": "aot_eager", "inductor": "inductor"}[target.mode])
+    execution: Execution
+    if target.mode == "checkpoint":
+        checkpoints = Checkpoints()
+        execution = checkpoints.of(_of(spec, _cell.function(config, checkpoints.step)))
+    elif target.mode == "eager":
+        execution = Kernel(_of(spec, _cell.function(config)), "")
+    else:
+        backend = {"compile": "aot_eager", "inductor": "inductor"}[target.mode]
+        execution = Compiled(_of(spec, _cell.function(config)), backend)
     return TorchModel(execution, held, target.device)
 
 

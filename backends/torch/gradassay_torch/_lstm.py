@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Result = tuple[Any, tuple[torch.Tensor, torch.Tensor]]
 
 
-def layer(config: LSTM, parameters: Tensors, device: str) -> torch.nn.LSTM:
+def layer(config: LSTM, parameters: Tensors, device: str, batch_first: bool = True) -> torch.nn.LSTM:
     """Build the layer with copies of the parameters; their canonical layout is torch's own. Draws no random number."""
     given = {name: to_tensor(array, device) for name, array in parameters.items()}
     module = torch.nn.LSTM(
@@ -28,7 +28,7 @@ def layer(config: LSTM, parameters: Tensors, device: str) -> torch.nn.LSTM:
         config.hidden_size,
         config.num_layers,
         bias=config.bias,
-        batch_first=True,
+        batch_first=batch_first,
         bidirectional=config.bidirectional,
         proj_size=config.projection,
         device="meta",  # no memory, so nothing is drawn to fill it
@@ -36,6 +36,14 @@ def layer(config: LSTM, parameters: Tensors, device: str) -> torch.nn.LSTM:
     ).to_empty(device=device)
     module.load_state_dict(given)  # strict: a name or shape that does not fit is an error
     return module
+
+
+def facts(module: torch.nn.LSTM) -> Mapping[str, str]:
+    """Return how a layer is set."""
+    return {
+        "training": "yes" if module.training else "no",
+        "layout": "batch first" if module.batch_first else "time major",
+    }
 
 
 def function(module: torch.nn.LSTM) -> Function:
@@ -56,7 +64,7 @@ def function(module: torch.nn.LSTM) -> Function:
             found = torch.func.functional_call(module, others, (x, state)) if others else module(x, state)
             return found
 
-        x = tensors["x"] if module.batch_first else tensors["x"].transpose(0, 1)
+        x = tensors["x"] if module.batch_first else tensors["x"].transpose(0, 1).contiguous()
         # Packing refuses a batch of none, of which the lengths say nothing.
         ragged = "lengths" in tensors and tensors["lengths"].numel() > 0
         y, (h_n, c_n) = _ragged(call, x, tensors["lengths"], module.batch_first) if ragged else call(x)

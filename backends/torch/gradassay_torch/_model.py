@@ -47,20 +47,16 @@ class TorchModel:
 
     def forward(self, inputs: Tensors) -> Tensors:
         with self._call(inputs) as (tensors,):
-            if self._execution.compiled:  # the graph that VJPs use: another one, without gradients, takes seconds
-                with framework.leaves(tensors, _floating(tensors)):
-                    outputs = self._execution.function(tensors)
-            else:
-                with torch.no_grad():
-                    outputs = self._execution.function(tensors)
+            outputs = self._execution.forward(tensors)
+        self._locate(outputs)
         return _arrays(outputs)
 
     def vjp(
         self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]
     ) -> tuple[Tensors, Mapping[str, Array | None]]:
         with self._call(inputs, cotangents) as (tensors, along):
-            leaves = _floating(tensors) if self._execution.compiled else wrt
-            outputs, gradients = framework.vjp(self._execution.function, tensors, along, wrt, leaves)
+            outputs, gradients = self._execution.vjp(tensors, along, wrt)
+        self._locate(outputs, gradients)
         return _arrays(outputs), _optional_arrays(gradients)
 
     def jvp(self, inputs: Tensors, tangents: Tensors) -> tuple[Tensors, Tensors]:
@@ -73,14 +69,16 @@ class TorchModel:
                     outputs, pushed = self._execution.pushforward(tensors, along)
             else:
                 outputs, pushed = framework.jvp_double_vjp(self._execution.function, tensors, along)
+        self._locate(outputs, pushed)
         return _arrays(outputs), _arrays(pushed)
 
     def jacobian(self, inputs: Tensors, of: str, wrt: str) -> Array:
         batched = not self._execution.compiled
         with self._call(inputs) as (tensors,):
             self._ran["jacobian"] = "VJP under vmap" if batched else "one VJP a row"
-            leaves = [wrt] if batched else _floating(tensors)
+            leaves = [wrt] if batched else framework.floating(tensors)
             found = framework.jacobian(self._execution.function, tensors, of, wrt, leaves, batched)
+        self._locate({"jacobian": found})
         return to_array(found)
 
     def hvp(
@@ -89,7 +87,21 @@ class TorchModel:
         with self._call(inputs, cotangents, tangents, twice=True) as (tensors, along, direction):
             self._ran["hvp"] = "double backward"
             found = framework.hvp(self._execution.function, tensors, along, direction, wrt)
+        self._locate(found)
         return _optional_arrays(found)
+
+    def _locate(self, *answers: Mapping[str, torch.Tensor | None]) -> None:
+        """Leave in `ran` on which device the answers are.
+
+        Raises:
+            RuntimeError: if it is not the one that was asked for.
+        """
+        tensors = [tensor for answer in answers for tensor in answer.values() if tensor is not None]
+        places = sorted({framework.name_of(tensor.device) for tensor in tensors})
+        asked = framework.name_of(torch.device(self._device))
+        if places not in ([], [asked]):
+            raise RuntimeError(f"the answers are on {', '.join(places)}, but {asked} was asked for")
+        self._ran["device"] = ", ".join(places)
 
     @contextmanager
     def _call(self, *arguments: Tensors, twice: bool = False) -> Iterator[list[Named]]:
@@ -106,11 +118,6 @@ class TorchModel:
         for tensors, arrays in zip(given, arguments, strict=True):
             if damaged := framework.changed(tensors, arrays):
                 raise Damage(f"torch changed {', '.join(damaged)} in place")
-
-
-def _floating(tensors: Named) -> list[str]:
-    """Name all that can require a gradient. What does decides a compiled graph: always all, so that there is one."""
-    return [name for name, tensor in tensors.items() if tensor.is_floating_point()]
 
 
 def _arrays(tensors: Named) -> dict[str, Array]:

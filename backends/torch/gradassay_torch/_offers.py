@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from gradassay._backend import OPERATORS, Gap, Mode, Offer
+from dataclasses import replace
 
-FEATURES = frozenset(
-    {
-        "layers",
-        "bidirectional",
-        "no_bias",
-        "projection",
-        "dropout",
-        "ragged",
-        "zero_length",
-        "absent_states",
-        "partial_states",
-        "no_steps",
-        "no_batch",
-    }
-)
+from gradassay._backend import OPERATORS, Gap, Mode, Offer
+from gradassay_lstm._features import FEATURES
+
 DTYPES = ("float64", "float32", "bfloat16", "float16")
 EMPTY_MEAN = Gap("the mean over no elements is undefined", features=frozenset({"no_steps", "no_batch"}))
 
@@ -43,6 +31,13 @@ CELL_GAPS = (
         operators=frozenset({"vjp", "hvp"}),
         features=frozenset({"no_steps"}),
     ),
+    Gap("there is no step to checkpoint", modes=frozenset({"checkpoint"}), features=frozenset({"no_steps"})),
+    Gap(
+        "an empty Jacobian computes no step again",
+        operators=frozenset({"jacobian"}),
+        modes=frozenset({"checkpoint"}),
+        features=frozenset({"no_batch"}),
+    ),
     Gap(
         "AOTAutograd has no double backward",
         operators=frozenset({"hvp"}),
@@ -51,25 +46,42 @@ CELL_GAPS = (
 )
 
 
-def _layer(spec: str, mode: Mode, device: str, dtypes: tuple[str, ...], gaps: tuple[Gap, ...]) -> Offer:
+# Another switch turned, with whichever kernel torch takes; on the CPU alone: cuDNN has no backward in evaluation mode.
+VARIANTS = (
+    Mode("evaluation", {"training": "no"}, variant=True),
+    Mode("time-major", {"layout": "time major"}, variant=True),
+)
+BACKWARD = Mode("backward", {"accumulated_in": ".grad"}, variant=True)
+
+
+# Packed: the padding is never read.
+PROMISES = {"lstm": frozenset({"nan-safe padding"}), "mse": frozenset[str]()}
+
+
+def _layer(spec: str, modes: tuple[Mode, ...], device: str, dtypes: tuple[str, ...], gaps: tuple[Gap, ...]) -> Offer:
     return Offer(
         spec=spec,
         features=FEATURES,
-        modes=(mode,),
+        modes=modes,
         dtypes=dtypes,
         devices=(device,),
         operators=frozenset(OPERATORS),
         gaps=LAYER_GAPS + gaps,
+        promises=PROMISES[spec],
     )
 
 
 def _layers(spec: str, *gaps: Gap) -> tuple[Offer, ...]:
     """One offer a kernel: each has its own device and dtypes. oneDNN has no float64, and no gradient in float16."""
     return (
-        _layer(spec, Mode("onednn", {"kernel": "onednn"}), "cpu", ("float32", "bfloat16"), ONEDNN_GAPS + gaps),
-        _layer(spec, Mode("native", {"kernel": "native"}), "cpu", DTYPES, gaps),
-        _layer(spec, Mode("cudnn", {"kernel": "cudnn"}), "cuda", ("float64", "float32", "float16"), CUDNN_GAPS + gaps),
-        _layer(spec, Mode("fused-cell", {"kernel": "fused-cell"}, sweep=True), "cuda", DTYPES, gaps),
+        _layer(spec, (Mode("onednn", {"kernel": "onednn"}),), "cpu", ("float32", "bfloat16"), ONEDNN_GAPS + gaps),
+        _layer(spec, (Mode("native", {"kernel": "native"}),), "cpu", DTYPES, gaps),
+        _layer(spec, VARIANTS, "cpu", DTYPES, gaps),
+        replace(_layer(spec, (BACKWARD,), "cpu", DTYPES, gaps), operators=frozenset({"forward", "vjp"})),
+        _layer(
+            spec, (Mode("cudnn", {"kernel": "cudnn"}),), "cuda", ("float64", "float32", "float16"), CUDNN_GAPS + gaps
+        ),
+        _layer(spec, (Mode("fused-cell", {"kernel": "fused-cell"}, sweep=True),), "cuda", DTYPES, gaps),
     )
 
 
@@ -81,6 +93,7 @@ def _cell(spec: str, *gaps: Gap) -> Offer:
             Mode("eager", {"compiled": "no"}),
             Mode("compile", {"compiled": "yes"}, compiled=True),
             Mode("inductor", {"compiled": "yes"}, compiled=True, sweep=True),
+            Mode("checkpoint", {"checkpointed": "yes"}, variant=True),
         ),
         dtypes=DTYPES,
         devices=("cpu", "cuda"),

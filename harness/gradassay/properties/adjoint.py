@@ -49,4 +49,5 @@ adjoint = Property(
     needs=frozenset({"jvp", "vjp"}),
     check=_check,
     thorough=True,
+    compiles=True,
 )

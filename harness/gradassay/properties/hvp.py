@@ -22,4 +22,5 @@ hvp = Property(
     needs=frozenset({"hvp"}),
     check=_check,
     thorough=True,
+    compiles=True,
 )

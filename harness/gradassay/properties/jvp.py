@@ -25,4 +25,5 @@ jvp = Property(
     needs=frozenset({"jvp"}),
     check=_check,
     thorough=True,
+    compiles=True,
 )

@@ -63,4 +63,5 @@ symmetry = Property(
     needs=frozenset({"hvp"}),
     check=_check,
     thorough=True,
+    compiles=True,
 )
