@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from msgspec.structs import replace as replace_struct
+
 from gradassay._case import Case
 from gradassay._diagnose import BASIC, CHEAP, Diagnosis, Explanation, explain
 from gradassay._location import backend_of
@@ -85,6 +87,7 @@ def causes(kept: Kept, verdicts: Iterable[Verdict], oracle: Oracle, seconds: flo
     deadline = time.perf_counter() + seconds
     left = {place(verdict): verdict for verdict in verdicts}
     queue = list(kept.observed)
+    found: dict[str, Cause] = {}
     while queue:
         first = queue.pop(0)
         own = [verdict for verdict in first.verdicts if place(verdict) in left]
@@ -102,7 +105,22 @@ def causes(kept: Kept, verdicts: Iterable[Verdict], oracle: Oracle, seconds: flo
         accounted |= _disagreeing(accounted.values(), left)
         for where in accounted:
             left.pop(where, None)
-        yield _cause(told, first, own, accounted.values())
+        cause = _cause(told, first, own, accounted.values())
+        # A later case may show what the first explanation alone did not predict of it: that is one mistake still.
+        name = cause.sentence or f"unexplained {len(found)}"
+        found[name] = _joined(found[name], cause) if name in found else cause
+    yield from found.values()
+
+
+def _joined(first: Cause, second: Cause) -> Cause:
+    """Return the first cause with what the second accounts for, too."""
+    accounts = {target: dict(cases) for target, cases in first.accounts.items()}
+    for target, cases in second.accounts.items():
+        for case, names in cases.items():
+            held = accounts.setdefault(target, {}).get(case, {})
+            accounts[target][case] = {n: (*held.get(n, ()), *names.get(n, ())) for n in (*held, *names)}
+    seconds = first.seconds + second.seconds
+    return replace_struct(first, accounts=accounts, verdicts=first.verdicts + second.verdicts, seconds=seconds)
 
 
 def _accounted(

@@ -301,7 +301,8 @@ def _others(found: Found, name: str) -> Mapping[str, Any]:
 def _marks(case: Case, wrong: Sequence[tuple[str, Finding]]) -> Iterator[str]:
     """What is plain of single tensors, where no pattern accounts for all."""
     told: dict[str, list[str]] = {}
-    for _, finding in wrong:
+    first = {finding.tensor: finding for _, finding in reversed(wrong) if " of " not in finding.tensor}
+    for finding in reversed(first.values()):  # each tensor once, by the property that was asked first
         for pattern in tensor_patterns(finding, case, {}):
             plain = pattern.words.startswith(("None", "exactly 0", "not finite"))
             if plain and finding.tensor not in told.setdefault(pattern.words, []):
