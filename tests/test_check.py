@@ -152,7 +152,10 @@ def test_data_are_canonical_whatever_the_layers_layout() -> None:
     given = {"x": normal(ROWS, STEPS, 3), "h0": normal(1, ROWS, 4), "c0": normal(1, ROWS, 4)}
     first, second = (check(torch_lstm("float64", batch_first=batch_first), **given) for batch_first in (False, True))
     assert first and second
-    told = [[(v.property, v.tensor, v.visible_whole, v.visible_element) for v in found.verdicts] for found in (first, second)]
+    told = [
+        [(v.property, v.tensor, v.visible_whole, v.visible_element) for v in found.verdicts]
+        for found in (first, second)
+    ]
     assert told[0] == told[1]
     assert len({visible for _, _, visible, _ in told[0]}) > 5
 

@@ -104,6 +104,7 @@ def test_every_option_reaches_the_run(verify: Callable[..., Any]) -> None:
         "sweep": True,
         "cache": False,
         "ladder": None,
+        "diagnose": True,
         "waivers": None,
     }
 
@@ -119,6 +120,7 @@ def test_options_that_are_not_given_are_empty(verify: Callable[..., Any]) -> Non
         "sweep": False,
         "cache": True,
         "ladder": None,
+        "diagnose": True,
         "waivers": None,
     }
 
@@ -360,7 +362,9 @@ def test_help_names_the_commands_and_the_exit_status() -> None:
     assert [word for word in commands if f"\n  {word} " in text] == commands
     text = invoke("verify", "--help").stdout
     assert "Exit status: 0  all is well, or a waiver expects what is not\n" in text
-    options = "--suite --spec --case --property --out --markdown --in-process --jobs --deadline --sweep --no-cache --waivers"
+    options = (
+        "--suite --spec --case --property --out --markdown --in-process --jobs --deadline --sweep --no-cache --waivers"
+    )
     assert [option for option in options.split() if f"  {option} " not in text] == []
 
 

@@ -282,7 +282,8 @@ def test_repeat_when_the_outputs_change_from_the_third_call_on() -> None:
         found = model.forward(*args)
         return found if len(calls) < 3 else found | {"h_n": found["h_n"] * np.float32(1.01)}
 
-    assert set(reasons("repeat", {"forward": forward})) == {"h_n of forward"}
+    found = set(reasons("repeat", {"forward": forward}))
+    assert "h_n of forward" in found and {name.partition(" of ")[0] for name in found} == {"h_n"}
 
 
 def test_repeat_when_gradients_change_from_the_third_call_on() -> None:

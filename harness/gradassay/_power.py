@@ -28,6 +28,7 @@ from gradassay._runner import Run
 from gradassay._simulated import Simulated
 from gradassay._spec import CaseTemplate, Spec
 from gradassay._target import Target
+from gradassay.properties import properties_of
 
 WRONG = ("failed", "errored")
 AS_THEY_ARE = "as-they-are"  # the equations, when nothing is changed
@@ -122,7 +123,8 @@ class Bench:
         """Every question by its suite, those with the fewest numbers first."""
         right = faulty(self.spec, None)
         target = Target(right.name, right.offers[0].modes[0].name, "cpu", self.dtype)
-        laid = plan([target], {right.name: right}, {self.spec.name: self.spec}, suites=self.suites)
+        asked = [*properties_of(self.spec)]  # named, so that 16 bits are asked as much as 64
+        laid = plan([target], {right.name: right}, {self.spec.name: self.spec}, suites=self.suites, properties=asked)
         (job,) = laid.jobs[right.name]
         by_size = sorted(job.questions, key=lambda question: numbers(self.spec, question.template))
         return {suite: tuple(q for q in by_size if q.suite == suite) for suite in self.suites}

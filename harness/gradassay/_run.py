@@ -46,6 +46,7 @@ def verify(
     on_record: OnRecord | None = None,
     objects: Sequence[Backend] = (),
     waivers: str | Path | Waivers | None = None,
+    diagnose: bool = True,
     ladder: bool | None = None,
 ) -> list[Record]:
     """Verify targets against the certified reference.
@@ -62,6 +63,7 @@ def verify(
         on_record: called with every record as it comes, the header first.
         objects: further backends, as objects, which run in this process.
         waivers: a file of known failures: they fail no run, but the run fails if one is not met.
+        diagnose: say why what failed did: it takes up to 20 seconds a backend.
         ladder: climb the smoke ladder of each backend first, and ask it nothing else if it falls; if not given,
             that of functions with a decorator, unless cases or properties are selected.
 
@@ -96,7 +98,7 @@ def verify(
         # Frameworks in one process share its environment and cannot be asked in parallel there.
         pool = stack.enter_context(ThreadPoolExecutor(1 if in_process or given else jobs or JOBS))
         with run.stopping(sessions):
-            run.all(sessions, pool)
+            run.all(sessions, pool, diagnose=diagnose)
     return run.records
 
 

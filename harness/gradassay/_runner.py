@@ -67,13 +67,14 @@ class Run:
     stop: threading.Event = field(default_factory=threading.Event)
     started: float = field(default_factory=time.perf_counter)
 
-    def all(self, sessions: Mapping[str, Session], pool: Executor) -> None:
+    def all(self, sessions: Mapping[str, Session], pool: Executor, *, diagnose: bool = True) -> None:
         names = list(sessions)
         greetings = dict(zip(names, pool.map(self._greet, sessions.values()), strict=True))
         self._take(self._header(greetings))
         for done in [pool.submit(self._backend, name, sessions[name], greetings[name]) for name in names]:
             done.result()
-        self.diagnose()
+        if diagnose:
+            self.diagnose()
         self._take(self._footer())
 
     @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import combinations
 
 import numpy as np
@@ -46,6 +47,27 @@ def random_state(backend: Backend) -> dict[str, bytes]:
     if isinstance(backend, Randomness):
         state |= backend.random_state()
     return state
+
+
+@contextmanager
+def watched_generators(backend: Backend, reseeded: list[str]) -> Iterator[None]:
+    """Add to `reseeded` every generator whose state changes within.
+
+    A number is drawn first, and put back where nothing else was done: a call that sets a seed would otherwise be seen
+    the first time alone, and not when it sets the same one again.
+    """
+    python, numpy_ = random.getstate(), np.random.get_state()
+    random.random()
+    np.random.random()
+    before = random_state(backend)
+    try:
+        yield
+    finally:
+        reseeded += [name for name, state in random_state(backend).items() if before.get(name) != state]
+        if "python" not in reseeded:
+            random.setstate(python)
+        if "numpy" not in reseeded:
+            np.random.set_state(numpy_)
 
 
 def named(found: Mapping[str, Mapping[str, Array | None]]) -> dict[str, Array]:

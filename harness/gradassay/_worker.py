@@ -25,7 +25,7 @@ from gradassay._decorated import FunctionBackend
 from gradassay._errors import UsageError
 from gradassay._frame import FrameError, decode, encode, read_frame, write_frame
 from gradassay._session import BackendError, join, part
-from gradassay._sideways import aliases, lay, named, random_state
+from gradassay._sideways import aliases, lay, named, watched_generators
 from gradassay._spec import Array, Tensors
 from gradassay._target import Target
 
@@ -89,11 +89,11 @@ class Worker:
         }
         watched = _watched(model, given, groups)
         before = {name: _bytes(array) for name, array in watched.items()}
-        random = random_state(self.backend)
-        started = time.perf_counter()
-        found = _ask(model, metadata, **groups)
-        seconds = time.perf_counter() - started
-        reseeded = [name for name, state in random_state(self.backend).items() if random.get(name) != state]
+        reseeded: list[str] = []
+        with watched_generators(self.backend, reseeded):
+            started = time.perf_counter()
+            found = _ask(model, metadata, **groups)
+            seconds = time.perf_counter() - started
         overwritten = [name for name, (array, content) in self._returned.items() if _bytes(array) != content]
         returned = named(found)
         self._returned = {name: (array, _bytes(array)) for name, array in returned.items()}

@@ -31,6 +31,7 @@ from gradassay._console import report, user_errors
 @click.option(
     "--ladder/--no-ladder", default=None, help="Climb the smoke ladder first; a function in a file does anyway."
 )
+@click.option("--no-diagnosis", is_flag=True, help="Do not look for the mistake behind a failure.")
 @click.option("--no-cache", is_flag=True, help="Compute truth and noise anew.")
 def command(
     targets: tuple[str, ...],
@@ -46,6 +47,7 @@ def command(
     deadline: float | None,
     sweep: bool,
     ladder: bool | None,
+    no_diagnosis: bool,
     no_cache: bool,
 ) -> None:
     """Verify targets against the certified reference, and print a verdict.
@@ -82,6 +84,7 @@ def command(
                     jobs=jobs,
                     deadline=deadline,
                     sweep=sweep,
+                    diagnose=not no_diagnosis,
                     cache=not no_cache,
                     on_record=recording.take,
                     waivers=waivers,
