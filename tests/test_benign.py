@@ -43,6 +43,7 @@ def assert_green(backend: Any, cache: Cache) -> None:
         cases=[*smoke, *WIDE],
         properties=PROPERTIES,
         cache=cache,
+        diagnose=False,
     )
     found = [record for record in records if isinstance(record, Verdict)]
     (offer,) = backend.offers

@@ -220,6 +220,7 @@ def verdicts(backend: Simulated, suite: str, case: str, dtype: str) -> list[Verd
         cases=[case],
         properties=PROPERTIES,
         cache=ORACLE.cache,
+        diagnose=False,
     )
     return [record for record in records if isinstance(record, Verdict)]
 
