@@ -276,8 +276,9 @@ def python(code: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
 
 
 PRELUDE = """
-import sys, time, types
+import signal, sys, time, types
 import runs
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins with Ctrl-C ignored
 
 def verify(targets, *, on_record, **options):
     records = getattr(runs, targets[0])()
