@@ -10,6 +10,7 @@ from gradassay.views._lines import COLOURS, HEAD, Line
 from gradassay.views._summary import FAILING, Row, Summary
 from gradassay.views._words import printable, units
 
+SHORT = {"not applicable": "n/a"}  # headings for which 80 columns are too few
 ROOM = 20  # columns that the place of the largest |z| needs
 
 
@@ -23,7 +24,7 @@ def table(summary: Summary, width: int) -> Iterator[Line]:
         found.append("not applicable")
     names = {row.target: printable("/".join(split(row.target)[1])) or printable(row.target) for row in rows}
     first = max(len("target"), *(len(name) for name in names.values()))
-    head = f"  {'target':{first}}" + "".join(f"  {name}" for name in found) + f"{'RMS':>9}{'max':>9}"
+    head = f"  {'target':{first}}" + "".join(f"  {SHORT.get(name, name):>5}" for name in found) + f"{'RMS':>9}{'max':>9}"
     # The place of the largest |z| is in the table where there is room, and below it in any case.
     roomy = width - len(head) >= ROOM + 2
     yield Line(head + ("  max in" if roomy else ""), HEAD)
@@ -38,7 +39,8 @@ def table(summary: Summary, width: int) -> Iterator[Line]:
 
 
 def _row(row: Row, label: str, first: int, found: list[str], width: int) -> Iterator[Line]:
-    cells = "".join(f"  {f'{row.outcomes[name]:,}' if row.outcomes[name] else '-':>{len(name)}}" for name in found)
+    wide = {name: max(5, len(SHORT.get(name, name))) for name in found}
+    cells = "".join(f"  {f'{row.outcomes[name]:,}' if row.outcomes[name] else '-':>{wide[name]}}" for name in found)
     rms, largest = row.rms, row.max
     figures = f"{units(rms.rms if rms else None):>9}{units(largest.max if largest else None):>9}"
     line = f"  {label:{first}}{cells}{figures}"
