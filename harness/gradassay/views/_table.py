@@ -24,7 +24,9 @@ def table(summary: Summary, width: int) -> Iterator[Line]:
         found.append("not applicable")
     names = {row.target: printable("/".join(split(row.target)[1])) or printable(row.target) for row in rows}
     first = max(len("target"), *(len(name) for name in names.values()))
-    head = f"  {'target':{first}}" + "".join(f"  {SHORT.get(name, name):>5}" for name in found) + f"{'RMS':>9}{'max':>9}"
+    head = (
+        f"  {'target':{first}}" + "".join(f"  {SHORT.get(name, name):>5}" for name in found) + f"{'RMS':>9}{'max':>9}"
+    )
     # The place of the largest |z| is in the table where there is room, and below it in any case.
     roomy = width - len(head) >= ROOM + 2
     yield Line(head + ("  max in" if roomy else ""), HEAD)
