@@ -13,7 +13,7 @@ import pytest
 
 import gradassay
 from gradassay import UsageError, check
-from gradassay._record import Footer, Header, Verdict
+from gradassay._record import Drawn, Footer, Header, Verdict
 from gradassay._ties import Ties, widened
 from gradassay_lstm import LSTM
 
@@ -323,7 +323,8 @@ def test_cotangents_are_drawn_from_the_data_alone() -> None:
 
 def test_records_are_a_run() -> None:
     found = check(torch_lstm(), x=normal(ROWS, STEPS, 3).astype("float32"))
-    header, *verdicts, footer = found.records
+    header, drawn, *verdicts, footer = found.records
+    assert isinstance(drawn, Drawn)
     assert isinstance(header, Header) and header.command == "gradassay.check"
     assert "torch" in header.versions["torch"]
     assert tuple(verdicts) == found.verdicts and all(isinstance(v, Verdict) for v in verdicts)

@@ -13,7 +13,7 @@ from pytest_runs import SIMULATED, TARGET, conformance_in, outcomes, pytest_in
 
 from gradassay import UsageError
 from gradassay._bench import lay_out
-from gradassay._record import Footer, Header, Verdict, read
+from gradassay._record import Drawn, Footer, Header, Verdict, read
 from gradassay.cli import main
 
 HEAVY = (
@@ -114,6 +114,8 @@ def test_two_workers_reach_the_same_verdicts_and_one_report(tmp_path: Path) -> N
     assert (footer.complete, footer.counts) == (footer2.complete, footer2.counts) == (True, {"passed": len(verdicts)})
     assert header.targets == header2.targets == (TARGET,)
     assert header.versions == header2.versions and "numpy" in header.versions["numpy"]
+    drawn = [record for record in read(tmp_path / "one.jsonl") if isinstance(record, Drawn)]
+    assert drawn and drawn == [record for record in read(tmp_path / "two.jsonl") if isinstance(record, Drawn)]
 
 
 # --- options

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import gzip
 import io
+import lzma
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -53,6 +56,24 @@ def test_a_file_of_the_first_format_is_read_as_before(tmp_path: Path) -> None:
     header, verdict = read(saved(tmp_path, first + VERDICT))
     assert isinstance(header, Header) and header.format == 1
     assert verdict == runs.failed()
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
+def test_a_compressed_file_is_read_whatever_its_name(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
+    whole = b"".join(map(encode, runs.bad()))
+    assert list(read(saved(tmp_path, compress(whole)))) == runs.bad()
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
+def test_a_compressed_file_that_is_cut_short_says_so(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
+    cut = saved(tmp_path, compress(b"".join(map(encode, runs.bad())))[:-20])
+    with pytest.raises(RecordError, match=r"run\.jsonl is compressed, and damaged or cut short"):
+        list(read(cut))
+
+
+def test_what_has_its_default_is_left_out_of_a_verdict_and_never_the_format() -> None:
+    assert b"still_right" not in encode(runs.verdict()) and b"along" not in encode(runs.verdict())
+    assert b'"format":%d' % FORMAT in HEADER
 
 
 def test_each_record_is_one_line_and_flushed() -> None:

@@ -19,7 +19,7 @@ from gradassay._oracle import Oracle
 from gradassay._plan import AGREEMENT, ALONE, DRAWN, Job, Plan, Question, plan
 from gradassay._process import Local, open_session
 from gradassay._property import Property
-from gradassay._record import Cause, Verdict
+from gradassay._record import Cause, Drawn, Map, Verdict
 from gradassay._run import DEADLINE
 from gradassay._runner import Run
 from gradassay._session import BackendError, Session
@@ -27,7 +27,7 @@ from gradassay._target import parse_targets
 from gradassay._waivers import NONE, Waivers
 from gradassay.properties import properties_of
 
-Told = Verdict | Cause
+Told = Drawn | Verdict | Map | Cause  # what becomes of a question, of the records of a run
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,8 @@ class Bench:
             self._answered[item.key] = self.put(item, replace(item.question, properties=asked), diagnose=True)
         told = self._answered[item.key]
         verdicts = [v for v in told if isinstance(v, Verdict) and v.property in (item.asks.name, "")]
-        return [*verdicts, *(c for c in told if isinstance(c, Cause) and any(c.holds(v) for v in verdicts))]
+        seen = [record for record in told if isinstance(record, Drawn | Map)]
+        return [*seen, *verdicts, *(c for c in told if isinstance(c, Cause) and any(c.holds(v) for v in verdicts))]
 
     def put(self, item: Item, question: Question, *, diagnose: bool = False) -> list[Told]:
         """Put a question to the item's target, and return the verdicts.
@@ -159,9 +160,8 @@ class Bench:
             start = time.perf_counter()
             run.diagnose()
             self._diagnosing[id(item.backend)] = spent + time.perf_counter() - start
-        told = [record for record in run.records if isinstance(record, Verdict | Cause)]
-        # No command finds a backend that is an object.
-        return [msgspec.structs.replace(record, replay="") for record in told] if item.local else told
+        told = [record for record in run.records if isinstance(record, Told)]
+        return [_unreplayed(record) for record in told] if item.local else told
 
     def _session(self, item: Item) -> tuple[Session, Any]:
         """Return the backend's session, and what it said of itself, or why it could not."""
@@ -176,3 +176,8 @@ class Bench:
                 greeting = error
             self._sessions[id(item.backend)] = session, greeting
         return self._sessions[id(item.backend)]
+
+
+def _unreplayed(record: Told) -> Told:
+    """No command finds a backend that is an object."""
+    return msgspec.structs.replace(record, replay="") if isinstance(record, Verdict | Cause) else record

@@ -6,8 +6,6 @@ Workers of pytest-xdist send verdicts with the reports of their tests, and say o
 from __future__ import annotations
 
 import os
-import platform
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
+from msgspec.structs import astuple
 
 from gradassay import _limits, _plugins
 from gradassay._backend import FORWARD_ONLY
 from gradassay._bench import Bench, Item, Told
 from gradassay._errors import UsageError
 from gradassay._given import SUITE as LIVE
-from gradassay._record import Cause, Footer, Header, Record, Seconds, Verdict, encode
+from gradassay._record import Cause, Drawn, Footer, Header, Map, Record, Seconds, Verdict, encode
+from gradassay._surroundings import command, commit, machine, own_version
 from gradassay._waivers import Scope, Waivers
 from gradassay.views._conclusion import conclusion
 from gradassay.views._summary import WAIVED, Summary, counted
@@ -84,8 +83,10 @@ class Gathered:
         # Workers end in any order: the file is the same for them all.
         verdicts = sorted((v for v in found if isinstance(v, Verdict)), key=place)
         causes = sorted((c for c in found if isinstance(c, Cause)), key=place)
-        # One cause is told with each test that it fails.
+        # One cause is told with each test that it fails, and what was drawn with each that was asked of it.
         causes = list({(place(cause), cause.sentence): cause for cause in causes}.values())
+        drawn = sorted({d for d in found if isinstance(d, Drawn)}, key=astuple)
+        maps = sorted({m for m in found if isinstance(m, Map)}, key=astuple)
         versions = {name: own for one in told for name, own in sorted(one["versions"].items())}
         deselected = any(one["deselected"] for one in told)
 
@@ -109,7 +110,7 @@ class Gathered:
             counts=dict(sorted(counts.items())),
             wrong=tuple(wrong),
         )
-        return cls((_header(verdicts, versions, started), *verdicts, *causes, footer))
+        return cls((_header(verdicts, versions, started), *drawn, *verdicts, *maps, *causes, footer))
 
     @property
     def summary(self) -> Summary:
@@ -149,7 +150,7 @@ class Gathered:
         return told
 
 
-def place(record: Told) -> tuple[str, ...]:
+def place(record: Verdict | Cause) -> tuple[str, ...]:
     return record.target, record.spec, record.suite, record.case, record.property
 
 
@@ -180,11 +181,8 @@ def _header(verdicts: Sequence[Verdict], versions: Mapping[str, dict[str, str]],
         targets=each("target"),
         properties=each("property"),
         versions=dict(versions),
-        machine={
-            "system": platform.platform(),
-            "processor": platform.machine(),
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-        },
-        command=" ".join(["pytest", *sys.argv[1:]]),
+        machine=machine(),
+        commit=commit(),
+        command=command("pytest"),
+        gradassay=own_version(),
     )

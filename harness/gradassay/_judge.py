@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from gradassay._along import shown
 from gradassay._limits import RMS_FROM, RMS_LIMIT, max_limit
 from gradassay._noise import root_mean_square
 from gradassay._oracle import Reference
@@ -64,6 +65,7 @@ def judge(finding: Finding) -> dict[str, Any]:
         "visible_whole": whole,
         "visible_element": element,
         "worst": _element(finding, reference, worst, z),
+        "along": shown(finding, z, reference, failed=bool(reason)),
         "truth": truth,
     }
 

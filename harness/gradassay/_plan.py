@@ -56,6 +56,9 @@ class Plan:
     properties: tuple[str, ...]
     targets: tuple[Target, ...]
     jobs: Mapping[str, tuple[Job, ...]]  # by backend
+    cases: tuple[str, ...] = ()  # those that were named
+    sweep: bool = False
+    shard: str = ""  # "2/4": the second of four parts
 
     @property
     def planned(self) -> dict[str, int]:
@@ -134,9 +137,8 @@ def plan(
         if wanted_properties == (AGREEMENT,):
             raise UsageError(ALONE)
         raise UsageError("nothing to verify: no target offers a spec with a case and a property of this selection")
-    return Plan(
-        specs, wanted_suites, wanted_properties, tuple(targets), {name: tuple(found) for name, found in jobs.items()}
-    )
+    by_backend = {name: tuple(found) for name, found in jobs.items()}
+    return Plan(specs, wanted_suites, wanted_properties, tuple(targets), by_backend, tuple(cases), sweep)
 
 
 def _one_dtype(offer: Offer) -> str:

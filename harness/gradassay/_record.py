@@ -1,19 +1,26 @@
-"""What a run writes down: JSON Lines: a header, a record a verdict, one a cause, a footer. All else is a view of it."""
+"""What a run writes down: JSON Lines: a header, a record a verdict, one a cause, a footer. All else is a view of it.
+
+A file may be compressed by gzip or xz: it is known by its first bytes, whatever its name. Verdicts, maps and causes
+leave out what has its default, so that a run of 90,000 verdicts stays small.
+"""
 
 from __future__ import annotations
 
+import gzip
+import lzma
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Literal
 
 import msgspec
 
-FORMAT = 2  # 2: causes; what format 1 had is read as before
+FORMAT = 3  # 2: causes; 3: what was drawn, maps, figures along axes; what earlier ones had is read as before
 
 Outcome = Literal["passed", "failed", "blind", "errored", "skipped", "not applicable"]
 
 
-class Element(msgspec.Struct, frozen=True, kw_only=True):
+class Element(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The worst element of a verdict. `z` is (got - want) / sigma, in noise units."""
 
     tensor: str
@@ -42,6 +49,10 @@ class Seconds(msgspec.Struct, frozen=True, kw_only=True):
     harness: float = 0.0
 
 
+Along = dict[str, tuple[float | None, ...]]  # axis -> RMS in noise units at each position; None: nothing finite there
+Grid = tuple[tuple[float | None, ...], ...]  # rows: steps of the output; columns: steps of the input
+
+
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="record"):
     format: int = FORMAT
     started: str  # ISO 8601, UTC
@@ -54,11 +65,25 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field=
     machine: dict[str, str] = {}
     commit: str = ""
     command: str = ""
+    gradassay: str = ""  # its own version
+    cases: tuple[str, ...] = ()  # those that were named; none: every case of the suites
+    sweep: bool = False
+    shard: str = ""  # "2/4": the second of four parts of a run
     planned: dict[str, int] = {}  # target -> how many (spec, case, property) it will be asked: progress counts them
     questions: dict[str, str] = {}  # "spec/suite/case" -> what a user would ask, of the cases that have such words
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag="verdict", tag_field="record"):
+class Drawn(msgspec.Struct, frozen=True, kw_only=True, tag="drawn", tag_field="record"):
+    """The data of a case in a dtype, as a hash of every bit that was asked with: equal hashes, the same questions."""
+
+    spec: str
+    suite: str
+    case: str
+    dtype: str
+    digest: str
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="verdict", tag_field="record"):
     """One property of one tensor of one case on one target.
 
     `rms` and `max` are in noise units. `visible_whole` and `visible_element` are the smallest relative
@@ -83,6 +108,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag="verdict", tag_fiel
     worst: Element | None = None
     truth: Truth | None = None
     ran: dict[str, str] = {}
+    along: Along = {}  # RMS along labelled axes: of values and gradients along steps, of what failed along every axis
     still_right: tuple[str, ...] = ()  # on failure: the other tensors of the same request that passed
     replay: str = ""
     against: str = ""  # agreement: the other target
@@ -90,10 +116,28 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag="verdict", tag_fiel
     seconds: float = 0.0
 
 
+class Map(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="map", tag_field="record"):
+    """A Jacobian d of / d wrt in blocks, one for each output step and input step.
+
+    `truth` and `got` hold the Frobenius norm of each block; `apart` the RMS of got - truth in noise units, None where
+    the block is exactly zero, as it should be.
+    """
+
+    target: str
+    spec: str
+    suite: str
+    case: str
+    of: str
+    wrt: str
+    truth: Grid
+    got: Grid
+    apart: Grid
+
+
 Accounts = dict[str, dict[str, dict[str, tuple[str, ...]]]]  # target -> spec/suite/case -> property -> tensors
 
 
-class Cause(msgspec.Struct, frozen=True, kw_only=True, tag="cause", tag_field="record"):
+class Cause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="cause", tag_field="record"):
     """Why verdicts fail: one mistake, however many they are.
 
     `target`, `suite`, `case` and `property` are those of the simplest question that shows it. `rms` and `max` are what
@@ -137,7 +181,10 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True, tag="footer", tag_field=
     wrong: tuple[str, ...] = ()  # why the run as a whole is not well, beside its verdicts: no gradient verdict, say
 
 
-Record = Header | Verdict | Cause | Footer
+Record = Header | Drawn | Verdict | Map | Cause | Footer
+
+
+COMPRESSED = {b"\x1f\x8b": gzip.decompress, b"\xfd7zXZ\x00": lzma.decompress}  # first bytes -> how it is read
 
 
 class _Format(msgspec.Struct, frozen=True):
@@ -164,11 +211,8 @@ def read(path: Path) -> Iterator[Record]:
     Raises:
         RecordError: if the file is missing, empty, of another format, or a line is not a record.
     """
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise RecordError(f"cannot read {path}: {error.strerror}") from error
-    decoder = msgspec.json.Decoder(Header | Verdict | Cause | Footer)
+    lines = _contents(path).split(b"\n")
+    decoder = msgspec.json.Decoder(Record)
     torn = lines.pop()  # empty after a final newline; a torn record otherwise
     if not lines:
         hint = "its only line is torn" if torn else "it is empty"
@@ -185,6 +229,21 @@ def read(path: Path) -> Iterator[Record]:
             kind = type(record).__name__.lower()
             raise RecordError(f"{path}, line 1 should be the header of a run, but is a {kind}")
         yield record
+
+
+def _contents(path: Path) -> bytes:
+    """Return the bytes of a file, inflated if it is compressed."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"cannot read {path}: {error.strerror}") from error
+    for magic, inflate in COMPRESSED.items():
+        if data.startswith(magic):
+            try:
+                return inflate(data)
+            except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+                raise RecordError(f"{path} is compressed, and damaged or cut short: {error}") from error
+    return data
 
 
 def _check_format(path: Path, line: bytes) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import subprocess
-import sys
 import threading
 import time
 import traceback
@@ -21,6 +18,8 @@ import numpy as np
 
 from gradassay import _limits
 from gradassay._agreement import Units, agree
+from gradassay._along import grids
+from gradassay._cache import key
 from gradassay._case import Case
 from gradassay._causes import Kept, Observed, causes
 from gradassay._judge import judge, noise_units
@@ -29,14 +28,16 @@ from gradassay._oracle import Oracle
 from gradassay._plan import AGREEMENT, Job, Plan, Question
 from gradassay._predict import ending
 from gradassay._property import Finding, Property
-from gradassay._record import Cause, Footer, Header, Record, Seconds, Verdict
+from gradassay._record import Cause, Drawn, Footer, Header, Map, Record, Seconds, Verdict
 from gradassay._session import BackendError, Session
 from gradassay._subject import DidNotRunError, Subject
+from gradassay._surroundings import command, commit, machine, own_version
 from gradassay._waivers import NONE, Waivers
 
 COMPARED = ("values", "gradients")  # properties whose answers are set beside those of other targets
 
 FAILING = ("failed", "errored")
+DIGEST = 16  # hexadecimal digits of a hash, which nobody forges
 
 OnRecord = Callable[[Record], None]
 
@@ -62,6 +63,7 @@ class Run:
     units: dict[tuple[str, str], dict[str, Units]] = field(default_factory=dict)  # (case, dtype) -> target -> z
     ladders: Mapping[str, tuple[Job, ...]] = field(default_factory=dict)  # by backend: what it climbs first
     kept: dict[str, Kept] = field(default_factory=dict)  # what failed, by backend
+    drawn: set[Drawn] = field(default_factory=set)
     absent: set[str] = field(default_factory=set)  # targets whose device is not here, or that fell off their ladder
     lock: threading.Lock = field(default_factory=threading.Lock)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -196,6 +198,7 @@ class Run:
         except Exception as error:  # a stranger's spec may raise anything
             self._take(self._verdict(job, question, outcome="errored", reason=_raised("drawing the case", error)))
             return
+        self._draw(case)
         subject = Subject(session, case, target, able, job.mode, offer=job.offer)
         units: dict[str, Any] = {}
         found: dict[str, list[Finding]] = {}
@@ -237,6 +240,7 @@ class Run:
     ) -> list[Verdict]:
         """Ask one property, and judge all that it finds, which is added to `found`."""
         before = subject.seconds
+        compared = property_.name in COMPARED
         judged: list[tuple[Finding, dict[str, Any]]] = []
         ended: dict[str, Any] | None = None
         stopped: list[Finding] = []
@@ -260,7 +264,7 @@ class Run:
         found[property_.name] = [*(finding for finding, _ in judged), *stopped]
         ran = next(reversed(subject.asked.values())).ran if subject.asked else {}
         right = tuple(finding.tensor for finding, fields in judged if fields["outcome"] == "passed")
-        if property_.name in COMPARED:
+        if compared:
             units |= _units(property_.name, judged)
         verdicts = [
             self._verdict(
@@ -271,13 +275,45 @@ class Run:
                 still_right=right if fields["outcome"] == "failed" else (),
                 ran=ran,
                 seconds=subject.seconds - before if i == 0 else 0.0,
-                **fields,
+                **(fields if compared or fields["outcome"] == "failed" else fields | {"along": {}}),
             )
             for i, (finding, fields) in enumerate(judged)
         ]
         if ended is not None:
             verdicts.append(self._verdict(job, question, property_, **ended))
+        self._take(*self._maps(job, question, [finding for finding, _ in judged]))
         return verdicts
+
+    def _draw(self, case: Case) -> None:
+        """Write down what a case's data are, once."""
+        digest = key(case.tensors, case.cotangents, case.tangents)[:DIGEST]
+        drawn = Drawn(spec=case.spec.name, suite=case.suite, case=case.template.name, dtype=case.dtype, digest=digest)
+        with self.lock:
+            known = drawn in self.drawn
+            self.drawn.add(drawn)
+        if not known:
+            self._take(drawn)
+
+    def _maps(self, job: Job, question: Question, findings: Sequence[Finding]) -> Iterator[Map]:
+        """Look at Jacobians of outputs by steps with respect to inputs by steps."""
+        for finding in findings:
+            if finding.got is None or finding.reference is None or finding.got.shape != finding.reference.high.shape:
+                continue
+            found = grids(finding, noise_units(finding.got, finding.reference))
+            if found is None:
+                continue
+            truth, got, apart = found
+            yield Map(
+                target=str(job.target),
+                spec=question.spec.name,
+                suite=question.suite,
+                case=question.template.name,
+                of=finding.labels[0].name,
+                wrt=finding.labels[1].name,
+                truth=truth,
+                got=got,
+                apart=apart,
+            )
 
     def _compare(self, job: Job, question: Question, case: Case, units: dict[str, Any]) -> None:
         """Set what this target answered beside what others of its dtype did."""
@@ -332,14 +368,13 @@ class Run:
             targets=tuple(map(str, self.plan.targets)),
             properties=self.plan.properties,
             versions=versions,
-            machine={
-                "system": platform.platform(),
-                "processor": platform.machine(),
-                "python": platform.python_version(),
-                "numpy": np.__version__,
-            },
-            commit=_commit(),
-            command=" ".join(["gradassay", *sys.argv[1:]]),
+            machine=machine(),
+            commit=commit(),
+            command=command("gradassay"),
+            gradassay=own_version(),
+            cases=self.plan.cases,
+            sweep=self.plan.sweep,
+            shard=self.plan.shard,
             planned=self.plan.planned,
             questions={
                 _case_id(question): question.template.question
@@ -353,7 +388,7 @@ class Run:
     def _footer(self) -> Footer:
         verdicts = [record for record in self.records if isinstance(record, Verdict)]
         wrong: list[str] = []
-        if "gradients" in self.plan.properties:
+        if "gradients" in self.plan.properties and not self.plan.shard:  # the other parts of a run may have reached one
             reached = {
                 (v.target, v.spec) for v in verdicts if v.property == "gradients" and v.outcome in ("passed", "failed")
             }
@@ -401,12 +436,3 @@ def _units(property_name: str, judged: Sequence[tuple[Finding, dict[str, Any]]])
 
 def _first_lines(error: BackendError) -> str:
     return f"{error.kind}: {error}" if error.kind != "unsupported" else str(error)
-
-
-def _commit() -> str:
-    """The commit of the folder that the run was started in; empty outside a repository or without git."""
-    try:
-        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return found.stdout.strip() if found.returncode == 0 else ""

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import zip_longest
 
 from gradassay._location import backend_of, split
-from gradassay._record import Cause, Footer, Header, Record, Verdict
+from gradassay._record import Cause, Drawn, Footer, Header, Map, Record, Verdict
 
 FAILING = ("failed", "errored")
 WAIVED = "waived"
@@ -63,6 +63,8 @@ class Summary:
     footer: Footer | None
     verdicts: tuple[Verdict, ...]
     causes: tuple[Cause, ...] = ()
+    maps: tuple[Map, ...] = ()
+    drawn: tuple[Drawn, ...] = ()
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Summary:
@@ -72,7 +74,9 @@ class Summary:
         footers = [record for record in held if isinstance(record, Footer)]
         verdicts = tuple(record for record in held if isinstance(record, Verdict))
         causes = tuple(record for record in held if isinstance(record, Cause))
-        return cls(headers[0] if headers else None, footers[-1] if footers else None, verdicts, causes)
+        maps = tuple(record for record in held if isinstance(record, Map))
+        drawn = tuple(record for record in held if isinstance(record, Drawn))
+        return cls(headers[0] if headers else None, footers[-1] if footers else None, verdicts, causes, maps, drawn)
 
     @cached_property
     def outcomes(self) -> Counter[str]:

@@ -1,0 +1,88 @@
+"""Figures for whoever looks rather than reads: noise units along labelled axes, and Jacobians in blocks of steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradassay._oracle import Reference
+from gradassay._property import Finding
+from gradassay._record import Along, Grid
+from gradassay._spec import Tensor
+
+STEP = "step"  # the axis of sequences
+LONGEST = 64  # positions: a figure of more is no figure
+
+Floats = npt.NDArray[np.float64]
+
+
+def along(tensor: Tensor, z: Floats, ordinary: npt.NDArray[np.bool_], axes: frozenset[str] | None = None) -> Along:
+    """Return the root mean square of z at each position along the labelled axes of a tensor.
+
+    Args:
+        tensor: whose axes they are.
+        z: noise units, in the tensor's shape.
+        ordinary: where the truth is not exactly zero; elsewhere only what is not 0 counts, as nothing finite.
+        axes: names to select; every axis if not given. One of more than 64 positions is left out.
+
+    Returns:
+        By axis: the figures, None where an element is not finite or the truth is exactly zero everywhere.
+    """
+    sizes = [axis.size for group in tensor.axes for axis in group]
+    names = [axis.name for group in tensor.axes for axis in group]
+    squares, counted = np.square(z).reshape(sizes), (ordinary | (z != 0.0)).reshape(sizes)
+    found: Along = {}
+    for axis, name in enumerate(names):
+        if (axes is None or name in axes) and 1 < sizes[axis] <= LONGEST and names.count(name) == 1:
+            others = tuple(other for other in range(len(sizes)) if other != axis)
+            with np.errstate(invalid="ignore"):
+                totals = np.where(counted, squares, 0.0).sum(axis=others)
+                means = totals / counted.sum(axis=others)
+            found[name] = tuple(_short(figure) for figure in np.sqrt(means))
+    return found
+
+
+def grids(finding: Finding, z: Floats) -> tuple[Grid, Grid, Grid] | None:
+    """Return the grids `truth`, `got` and `apart` of a map: of a Jacobian by steps that is not 0 everywhere."""
+    if len(finding.labels) != 2 or finding.got is None or finding.reference is None:
+        return None
+    of, wrt = (_step(tensor) for tensor in finding.labels)
+    if of is None or wrt is None or finding.got.shape != finding.labels[0].shape + finding.labels[1].shape:
+        return None
+    kept = of, len(finding.labels[0].axes) + wrt
+    if not all(1 < finding.got.shape[axis] <= LONGEST for axis in kept):
+        return None
+    summed = tuple(axis for axis in range(finding.got.ndim) if axis not in kept)
+    reference = finding.reference
+    ordinary = ~reference.zero | (z != 0.0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        norms = (np.sqrt(np.square(a.astype(np.float64)).sum(axis=summed)) for a in (reference.high, finding.got))
+        means = np.where(ordinary, np.square(z), 0.0).sum(axis=summed) / ordinary.sum(axis=summed)
+        truth, got = norms
+    if not truth.any() and not got.any():
+        return None
+    return _grid(truth), _grid(got), _grid(np.sqrt(means))
+
+
+def shown(finding: Finding, z: Floats, reference: Reference, *, failed: bool) -> Along:
+    """Return the figures along steps of what passed, and along every axis of what failed."""
+    if len(finding.labels) != 1 or finding.labels[0].shape != z.shape:
+        return {}
+    return along(finding.labels[0], z, ~reference.zero, None if failed else frozenset({STEP}))
+
+
+def _step(tensor: Tensor) -> int | None:
+    """The dimension of an array that is steps, and nothing else."""
+    found = (i for i, group in enumerate(tensor.axes) if [axis.name for axis in group] == [STEP])
+    return next(found, None)
+
+
+def _grid(figures: npt.NDArray[Any]) -> Grid:
+    return tuple(tuple(_short(figure) for figure in row) for row in figures)
+
+
+def _short(figure: float) -> float | None:
+    """Three digits, which are enough to look at: a run has many of them."""
+    return float(f"{figure:.3g}") if np.isfinite(figure) else None
