@@ -104,6 +104,7 @@ def test_every_option_reaches_the_run(verify: Callable[..., Any]) -> None:
         "sweep": True,
         "cache": False,
         "ladder": None,
+        "shard": "",
         "diagnose": True,
         "waivers": None,
     }
@@ -120,6 +121,7 @@ def test_options_that_are_not_given_are_empty(verify: Callable[..., Any]) -> Non
         "sweep": False,
         "cache": True,
         "ladder": None,
+        "shard": "",
         "diagnose": True,
         "waivers": None,
     }

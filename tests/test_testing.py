@@ -104,7 +104,8 @@ def test_a_fault_fails_where_it_shows_and_is_explained(objects: subprocess.Compl
     assert found[f"test_mine.py::test_faulty[{target}-lstm/smoke/plain-contract]"] == "PASSED"
     said = objects.stdout
     assert "faulty-dc0-without-forget-factor: dL/dc0 is not multiplied by the first forget gate" in said
-    assert f"shows in    gradients of c0, in smoke/plain on\n              {target}\n" in said
+    # Which of the cases are diagnosed depends on how busy the machine is: a session has 20 seconds for it.
+    assert re.search(rf"^ +shows in    gradients of c0, in smoke/[\w-]+ on\n +{target}$", said, re.M)
     assert re.search(r"^  should be   -?[\d.e-]+ ± [\d.e-]+ \(one noise unit\)$", said, re.M)
     assert re.search(r"^  where       layer 0, direction forward, row \d, unit \d", said, re.M)
     assert re.search(r"^  still right x, h0, weight_ih_l0", said, re.M)

@@ -16,19 +16,28 @@ if TYPE_CHECKING:
 INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
 
 
-def report(records: list[Record], markdown: Path | None) -> None:
-    """Print a run, and write its summary, if it has come to anything."""
+def report(records: list[Record], markdown: Path | None, junit: Path | None = None) -> None:
+    """Print a run, and write its summary and its JUnit file, if it has come to anything."""
     if not records:
         return
     if markdown is not None:
-        from gradassay._errors import UsageError
         from gradassay.views.markdown import markdown as as_markdown
 
-        try:
-            markdown.write_text(as_markdown(records), encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot write {markdown}: {error.strerror}") from error
+        _write(markdown, as_markdown(records))
+    if junit is not None:
+        from gradassay.views.junit import junit as as_junit
+
+        _write(junit, as_junit(records))
     render(records)
+
+
+def _write(path: Path, text: str) -> None:
+    from gradassay._errors import UsageError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
 
 
 def render(records: list[Record], *, failed_only: bool = False) -> None:

@@ -23,6 +23,7 @@ from gradassay._process import Local, open_session
 from gradassay._record import Record
 from gradassay._runner import OnRecord, Run
 from gradassay._session import Session
+from gradassay._shard import cut
 from gradassay._spec import Spec, Tensors
 from gradassay._target import Target, parse_targets
 from gradassay._waivers import Scope, Waivers
@@ -48,6 +49,7 @@ def verify(
     waivers: str | Path | Waivers | None = None,
     diagnose: bool = True,
     ladder: bool | None = None,
+    shard: str = "",
 ) -> list[Record]:
     """Verify targets against the certified reference.
 
@@ -66,6 +68,7 @@ def verify(
         diagnose: say why what failed did: it takes up to 20 seconds a backend.
         ladder: climb the smoke ladder of each backend first, and ask it nothing else if it falls; if not given,
             that of functions with a decorator, unless cases or properties are selected.
+        shard: "2/4", the second of four parts of the run: `gradassay merge` puts their records together.
 
     Returns:
         Header, verdicts, footer.
@@ -80,8 +83,9 @@ def verify(
     models, broken_specs = _specs(specs)
     typed = frozenset(part for text in targets for part in split(text)[1])
     laid = plan(chosen, known, models, suites=suites, cases=cases, properties=properties, sweep=sweep, typed=typed)
-    selected = bool(suites or cases or properties or specs) or not sweep
+    selected = bool(suites or cases or properties or specs or shard) or not sweep
     scope = Scope.of(laid, known, every_target=not targets, selected=selected)
+    laid = cut(laid, shard) if shard else laid
     store = cache if isinstance(cache, Cache) else Cache() if cache else _in_memory()
     run = Run(laid, Oracle(store), on_record, typed, (*broken, *broken_specs), waivers=expected.within(scope))
     wanted = not (cases or properties) if ladder is None else ladder

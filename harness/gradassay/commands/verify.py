@@ -21,6 +21,8 @@ from gradassay._console import report, user_errors
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN.jsonl", help="Write every record to this file.")
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write a summary as Markdown.")
+@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write the verdicts as JUnit XML.")
+@click.option("--shard", default="", metavar="K/N", help="Ask the K-th of N parts alone: see `gradassay merge`.")
 @click.option("--waivers", type=click.Path(path_type=Path), metavar="FILE", help="Known failures, as TOML.")
 @click.option("--in-process", is_flag=True, help="Run backends in this process, for a debugger.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes at a time.")
@@ -41,6 +43,8 @@ def command(
     properties: tuple[str, ...],
     out: Path | None,
     markdown: Path | None,
+    junit: Path | None,
+    shard: str,
     waivers: Path | None,
     in_process: bool,
     jobs: int | None,
@@ -56,6 +60,9 @@ def command(
     out means all of it: torch/float32, jax/cpu:1. Without a target every installed backend is verified.
     The backend may be a decorated function in a file or a module: fast.py:lstm/float32, package.module:lstm.
 
+    With --shard 2/4 the second of four parts is asked, on a machine of its own. What only the whole run tells, as
+    whether each target reached a verdict on gradients, is left to `gradassay merge`.
+
     \b
     Exit status: 0  all is well, or a waiver expects what is not
                  1  something failed or errored, a waiver is not met, a
@@ -69,8 +76,9 @@ def command(
         from gradassay._run import verify as run
         from gradassay.views._summary import Summary
 
-        if markdown is not None:
-            check_writable(markdown)
+        for path in (markdown, junit):
+            if path is not None:
+                check_writable(path)
         interrupted = False
         with Recording(out) as recording:
             try:
@@ -89,10 +97,11 @@ def command(
                     on_record=recording.take,
                     waivers=waivers,
                     ladder=ladder,
+                    shard=shard,
                 )
             except KeyboardInterrupt:
                 interrupted = True
-        report(recording.records, markdown)
+        report(recording.records, markdown, junit)
     if interrupted:
         kept = out is not None and recording.records
         end_interrupted(f"; what was computed is kept: gradassay show {out}" if kept else "")

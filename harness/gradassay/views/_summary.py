@@ -88,10 +88,20 @@ class Summary:
         return self.footer is not None and self.footer.complete
 
     @property
+    def sharded(self) -> bool:
+        """Whether this is a part of a run: what only the whole tells is said once its shards are merged."""
+        return self.header is not None and bool(self.header.shard)
+
+    @property
     def wrong(self) -> tuple[str, ...]:
         """Why the run as a whole is not well, beside its failing verdicts."""
         said = self.footer.wrong if self.footer else ()
-        if said or not self.complete or any(self.outcomes[outcome] for outcome in ("passed", WAIVED, *FAILING)):
+        if (
+            said
+            or not self.complete
+            or self.sharded
+            or any(self.outcomes[outcome] for outcome in ("passed", WAIVED, *FAILING))
+        ):
             return said
         return ("nothing was verified: no verdict passed or failed",)
 
@@ -103,7 +113,10 @@ class Summary:
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """One row a target, in the run's order; verdicts of agreement, which concern two targets, are left out."""
-        targets = dict.fromkeys(self.header.targets if self.header else ())
+        targets: dict[str, None] = {}
+        if self.header is not None:  # a shard may ask nothing of a target, which is then not shown
+            asked = (t for t in self.header.targets if not self.sharded or self.header.planned.get(t))
+            targets = dict.fromkeys(asked)
         own = [verdict for verdict in self.verdicts if not verdict.against]
         targets |= dict.fromkeys(verdict.target for verdict in own)
         held: dict[str, list[Verdict]] = {target: [] for target in targets}

@@ -50,7 +50,8 @@ def _heading(summary: Summary) -> Iterator[Line]:
         return
     specs = ", ".join(f"{printable(name)} {printable(version)}" for name, version in header.specs.items())
     suites = some([printable(suite) for suite in header.suites], 6)
-    words = f"suites {suites}; specs {specs}; limits {printable(header.limits)}; {printable(header.started)}"
+    part = f"shard {printable(header.shard)}; " if header.shard else ""
+    words = f"{part}suites {suites}; specs {specs}; limits {printable(header.limits)}; {printable(header.started)}"
     yield Line(words, "dim", 2)
 
 
