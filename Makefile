@@ -1,11 +1,12 @@
 # From a fresh clone, with Python 3.11 or newer, make and a C compiler: every target sets itself up first.
 #
-#   make verify                             verify every bundled backend, and print a verdict
+#   make verify                             verify every bundled backend, print a verdict, compare with the baseline
 #   make verify BACKENDS="numpy torch"      install and verify just those
 #   make verify TARGETS="torch/float32" ARGS="--suite questions --out run.jsonl"
 #   make test | check                       the test suite; linters and types
 #   make test ARGS="-k frame -x"
 #   make bench | sweep | clean              timings; every mode, case and suite, slow ones too; start over
+#   make baseline                           verify, make that run this platform's baseline, and show what that accepts
 #   make calibrate | power                  evidence: of the noise limits; of what planted faults are found, and by what
 #   make ... PYTHON=python3.12              the interpreter that .venv is made with
 
@@ -37,10 +38,12 @@ WANTED := $(sort $(BACKENDS) $(THERE))
 STAMP := $(VENV)/installed-$(subst $(SPACE),+,$(WANTED))
 SOURCES := requirements.txt pyproject.toml $(wildcard specs/*/pyproject.toml backends/*/pyproject.toml)
 
-.PHONY: verify test check bench sweep calibrate power clean
+.PHONY: verify test check bench baseline sweep calibrate power clean
+
+BASELINES := reports/baselines
 
 verify: $(STAMP)
-	@$(BIN)/gradassay verify $(TARGETS) $(ARGS)
+	@$(BIN)/gradassay verify --baseline $(BASELINES) $(TARGETS) $(ARGS)
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest --benchmark-skip -n $(WORKERS) $(ARGS)
@@ -52,6 +55,11 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	@$(BIN)/python -m pytest tests/benchmarks --benchmark-only $(ARGS)
+
+baseline: $(STAMP)
+	@mkdir -p build
+	@$(BIN)/gradassay verify $(TARGETS) --out build/baseline.jsonl $(ARGS)
+	@$(BIN)/gradassay baseline update build/baseline.jsonl --folder $(BASELINES)
 
 sweep: $(STAMP)
 	@$(BIN)/gradassay verify --sweep $(TARGETS) $(ARGS)

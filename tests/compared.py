@@ -46,7 +46,7 @@ def compared(base: Sequence[Record], new: Sequence[Record], **options: Any) -> D
 
 def counts(found: Diff) -> dict[str, int]:
     """How many there are of every kind of change that there is any of."""
-    kinds = ("broken", "anew", "lost", "waived", "fixed", "new", "still", "unasked")
+    kinds = ("broken", "anew", "lost", "unoffered", "waived", "fixed", "new", "still", "unasked")
     told = {kind: len(getattr(found, kind)) for kind in kinds}
     told |= {"drifted": len(found.drift.worse), "improved": len(found.drift.better)}
     return {kind: number for kind, number in told.items() if number}

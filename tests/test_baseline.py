@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lzma
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import runs
 from click.testing import CliRunner, Result
 from compared import MACHINE, TARGET, compared, counts, header, run, saved
+from msgspec.structs import replace
 
 from gradassay._baseline import path_of, platform_of, save, slim
 from gradassay._errors import UsageError
@@ -297,3 +299,41 @@ def test_a_baseline_is_a_run_that_other_commands_read(folder: Path) -> None:
 def test_the_group_without_a_subcommand_says_what_there_is() -> None:
     text = CliRunner().invoke(main, ["baseline", "--help"]).stdout
     assert "update" in text and "compare" in text and "linux-x86_64.jsonl.xz" in text
+
+
+# --- at the end of a run ---------------------------------------------------------------------------------------
+
+FEW = ("numpy/float64", "--spec", "lstm", "--suite", "smoke", "--case", "plain", "--property", "values")
+
+
+def verified(*options: str | Path) -> Result:
+    return CliRunner().invoke(main, ["verify", *FEW, *map(str, options)], env={"COLUMNS": "80", "TERM": "dumb"})
+
+
+def test_verify_ends_by_comparing_with_the_baseline(tmp_path: Path) -> None:
+    out, folder = tmp_path / "run.jsonl", tmp_path / "baselines"
+    folder.mkdir()
+    first = verified("--out", out, "--baseline", folder)
+    assert first.exit_code == 0 and "nothing was compared; there is none at all." in first.output
+    assert invoke("update", out, "--folder", folder).exit_code == 0
+    again = verified("--baseline", folder)
+    assert again.exit_code == 0, again.output
+    assert re.search(r"^Fair: 1 case the same bit for bit", again.output, re.M)
+    assert "No regression: 3 verdicts on 1 target compared, none broken or lost, none drifted" in again.output
+
+
+def test_a_run_that_is_well_and_lost_something_exits_with_1(tmp_path: Path) -> None:
+    out, folder = tmp_path / "run.jsonl", tmp_path / "baselines"
+    verified("--out", out)
+    records = list(read(out))
+    last = next(record for record in reversed(records) if isinstance(record, Verdict))
+    kept = [*records[:-1], replace(last, tensor="z"), records[-1]]
+    assert invoke("update", saved(out, kept), "--folder", folder).exit_code == 0
+    ended = verified("--baseline", folder)
+    assert ended.exit_code == 1
+    assert "All 3 verdicts passed on 1 target" in ended.output and "REGRESSED: 1 lost of 4 verdicts" in ended.output
+
+
+def test_a_folder_that_is_not_there_is_told_before_the_run(tmp_path: Path) -> None:
+    ended = verified("--baseline", tmp_path / "nowhere")
+    assert ended.exit_code == 2 and "there is no folder" in ended.output and "passed" not in ended.output

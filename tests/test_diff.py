@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import runs
-from compared import TARGET, compared, counts, run
+from compared import MACHINE, TARGET, compared, counts, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -73,6 +73,33 @@ def test_a_verdict_is_told_by_what_it_was_and_is(before: Verdict | None, now: Ve
     found = compared(base, new)
     assert counts(found) == ({kind: 1} if kind else {})
     assert found.regressed == (kind in ("broken", "anew", "lost"))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "kind"),
+    [
+        (PASSED, SKIPPED, "unoffered"),
+        (PASSED, None, "lost"),
+        (PASSED, BLIND, "lost"),
+        (FAILED, SKIPPED, "lost"),
+        (PASSED, FAILED, "broken"),
+    ],
+)
+@pytest.mark.parametrize("fact", ["cpu", "system", "processor"])
+def test_what_another_machine_skips_is_no_regression(
+    before: Verdict, now: Verdict | None, kind: str, fact: str
+) -> None:
+    other = runs.verdict(tensor="h0")
+    base = run(other, before)
+    new = run(other, *([now] if now else []), machine=MACHINE | {fact: "other"})
+    found = compared(base, new)
+    assert counts(found) == {kind: 1} and found.fair.elsewhere
+    assert found.regressed == (kind != "unoffered")
+
+
+def test_another_python_on_the_same_machine_offers_the_same() -> None:
+    new = run(runs.verdict(tensor="h0"), SKIPPED, machine=MACHINE | {"python": "3.13.0"})
+    assert counts(compared(run(runs.verdict(tensor="h0"), PASSED), new)) == {"lost": 1}
 
 
 # --- verdicts that speak for others ----------------------------------------------------------------------------

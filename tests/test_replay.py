@@ -18,6 +18,7 @@ from gradassay._casefile import save
 from gradassay._frame import decode, encode
 from gradassay._record import Footer, Header, Verdict, read
 from gradassay._replay import _not_offered, replay
+from gradassay._run import verify
 from gradassay.cli import main
 from gradassay_lstm import spec
 
@@ -51,6 +52,16 @@ def test_a_saved_case_is_asked_what_it_was_asked(tmp_path: Path) -> None:
     assert {(v.target, v.property, v.outcome) for v in found} == {(TARGET, name, "passed") for name in PROPERTIES}
     assert {v.tensor for v in found if v.property == "gradients"} == set(drawn().differentiable)
     assert found[0].replay == f"gradassay replay {tmp_path}/case.safetensors {TARGET} --property values"
+
+
+def test_it_has_the_very_figures_of_the_run_that_saved_it(tmp_path: Path) -> None:
+    names = ("gradients", "hvp")
+    run = verify([TARGET], specs=["lstm"], suites=["smoke"], cases=["plain"], properties=names)
+    again = replay(saved(tmp_path, properties=names))
+    first, second = (
+        {(v.property, v.tensor): (v.rms, v.max) for v in r if isinstance(v, Verdict)} for r in (run, again)
+    )
+    assert first and first == second
 
 
 def test_its_numbers_are_those_of_the_file(tmp_path: Path) -> None:

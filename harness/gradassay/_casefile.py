@@ -42,6 +42,7 @@ class _Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     target: str
     properties: tuple[str, ...]
     note: dict[str, str]
+    order: tuple[str, ...] = ()  # of the tensors, which the seed of the noise depends on; the file sorts them
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def save(
         target=target,
         properties=properties,
         note=dict(note or {}),
+        order=tuple(case.tensors),
     )
     groups: Mapping[str, Tensors] = {name: getattr(case, name) for name in GROUPS}
     blob = encode(msgspec.to_builtins(facts), join(groups))
@@ -115,11 +117,15 @@ def load(path: Path) -> SavedCase:
     except msgspec.ValidationError as error:
         raise CaseFileError(f"{path} is no case of this version of gradassay: {error}") from error
     template = CaseTemplate(facts.name, config, call, facts.regime, facts.seed, thorough=True, ask=facts.ask)
-    tensors, cotangents, tangents = (part(arrays, group) for group in GROUPS)
+    tensors, cotangents, tangents = (_ordered(part(arrays, group), facts.order) for group in GROUPS)
     case = Case(spec, SUITE, template, facts.dtype, tensors, cotangents, tangents)
     if wrong := _misfit(case):
         raise CaseFileError(f"{path}: {wrong}")
     return SavedCase(case, facts.target, facts.properties, facts.note)
+
+
+def _ordered(arrays: Tensors, order: tuple[str, ...]) -> Tensors:
+    return {name: arrays[name] for name in (*(n for n in order if n in arrays), *(n for n in arrays if n not in order))}
 
 
 def _misfit(case: Case) -> str:

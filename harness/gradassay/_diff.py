@@ -15,7 +15,7 @@ from gradassay._record import Cause, Verdict
 from gradassay._told import Key, State, Told, again, is_cover, state
 
 Kind = str
-GROUPS = ("broken", "anew", "lost", "waived", "fixed", "new", "still", "unasked", "held")
+GROUPS = ("broken", "anew", "lost", "unoffered", "waived", "fixed", "new", "still", "unasked", "held")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Diff:
         broken: passed before, and fails now.
         anew: fails now, and was skipped, blind, not applicable or not asked before.
         lost: was reached before, and is not now, though it was asked.
+        unoffered: passed before, and is skipped now, on another machine: it may not offer what the first one does.
         waived: passed before, and fails now as a waiver expects.
         fixed: failed before, and passes now.
         new: passes now (or is waived), and was not reached before.
@@ -49,6 +50,7 @@ class Diff:
     broken: tuple[Change, ...]
     anew: tuple[Change, ...]
     lost: tuple[Change, ...]
+    unoffered: tuple[Change, ...]
     waived: tuple[Change, ...]
     fixed: tuple[Change, ...]
     new: tuple[Change, ...]
@@ -82,7 +84,7 @@ def diff(base: Told, new: Told, *, factor: float = FACTOR, repeats: Sequence[Tol
     found: dict[Kind, list[Change]] = {kind: [] for kind in GROUPS}
     for key, before, now in _pairs(base, new):
         change = Change(key, before, now)
-        kind = _kind(change, asked=before is None or now is not None or _asked(base, new, key))
+        kind = _kind(change, fair.elsewhere, asked=before is None or now is not None or _asked(base, new, key))
         if kind:
             found[kind].append(change)
     was = set(base.footer.wrong) if base.footer else set()
@@ -96,10 +98,13 @@ def diff(base: Told, new: Told, *, factor: float = FACTOR, repeats: Sequence[Tol
     )
 
 
-def _kind(change: Change, *, asked: bool) -> Kind:
+def _kind(change: Change, elsewhere: bool, *, asked: bool) -> Kind:
     """Return the group that a change belongs to; nothing where neither run reached a verdict."""
     before, now = (_reached(verdict) for verdict in (change.before, change.now))
     if now == "unreached":
+        skipped = change.now is not None and change.now.outcome == "skipped"
+        if elsewhere and skipped and before == "passed":
+            return "unoffered"
         return "" if before == "unreached" else "lost" if asked else "unasked"
     if before == "unreached":
         return "anew" if now == "failing" else "new"

@@ -30,6 +30,7 @@ class Fairness:
     compared: tuple[str, ...] = ()  # versions: what people want to compare
     redrawn: frozenset[Bits] = frozenset()  # cases whose bits differ
     cases: int = 0  # that are the same bit for bit
+    elsewhere: bool = False  # another machine, which may not offer what the first one does
 
     @property
     def comparable(self) -> bool:
@@ -54,18 +55,21 @@ def fairness(base: Told, new: Told) -> Fairness:
         unlike.append(f"the cases differ bit for bit: {len(apart):,} of {every:,}")
     if unsaid:
         unknown.append("the bits of the cases")
+    elsewhere = False
     for part in MACHINE:
         left, right = _machine(a, part), _machine(b, part)
         if not left or not right:
             unknown.append(f"the {part}")
         elif left != right:
             unlike.append(f"{part} {left} and {right}")
+            elsewhere = elsewhere or part != "python"
     if min(a.format, b.format) < KNOWN_SINCE:
         unknown.append("how cases were selected")
     partial = [*_selection(a, b)]
     partial += [_stopped(n, told) for n, told in (("BASE", base), ("NEW", new)) if not told.complete]
     cases = len({bits[:3] for bits in same})
-    return Fairness(tuple(unlike), tuple(unknown), tuple(partial), tuple(_compared(a, b)), frozenset(redrawn), cases)
+    words = (tuple(unlike), tuple(unknown), tuple(partial), tuple(_compared(a, b)))
+    return Fairness(*words, frozenset(redrawn), cases, elsewhere)
 
 
 def same_selection(a: Header, b: Header) -> bool:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from gradassay._console import user_errors
 from gradassay.commands.diff import FORMATS, show
+
+if TYPE_CHECKING:
+    from gradassay._told import Told
 
 DEFAULT = Path("reports/baselines")
 folder_option = click.option(
@@ -97,25 +101,35 @@ def compare(context: click.Context, run: Path, folder: Path, factor: float | Non
                  2  a file cannot be read
     """  # noqa: D301  (click reads the backspace character: do not wrap this paragraph)
     with user_errors():
-        from gradassay._baseline import path_of, platform_of, platforms
-        from gradassay._diff import diff
-        from gradassay._drift import FACTOR
         from gradassay._errors import UsageError
-        from gradassay._regressed import load, nothing_in_common
+        from gradassay._regressed import load
 
         new = load(run)
         if context.get_parameter_source("folder") != ParameterSource.DEFAULT and not folder.is_dir():
             raise UsageError(f"there is no folder {folder}; a baseline is made by `gradassay baseline update {run}`")
-        path = path_of(new.header, folder)
-        if not path.exists():
-            have = f"there is one of {', '.join(there)}" if (there := platforms(folder)) else "there is none at all"
-            click.echo(f"No baseline of {platform_of(new.header)} in {folder}: nothing was compared; {have}.")
-            sys.exit(1 if strict else 0)
-        base = load(path)
-        if why := nothing_in_common(base, new, path, run):
-            click.echo(f"Nothing was compared: {why}.")
-            sys.exit(1 if strict else 0)
-        click.echo(f"gradassay: compared with {path}", err=True)
-        found = diff(base, new, factor=FACTOR if factor is None else factor)
-        show(found, shown_as)
-    sys.exit(1 if found.regressed or (strict and not found.fair.fair) else 0)
+        well = against(new, run, folder, factor=factor, strict=strict, shown_as=shown_as)
+    sys.exit(0 if well else 1)
+
+
+def against(
+    new: Told, run: Path, folder: Path, *, factor: float | None = None, strict: bool = False, shown_as: str = "terminal"
+) -> bool:
+    """Compare a run with the baseline of its platform and show it; return whether nothing regressed."""
+    from gradassay._baseline import path_of, platform_of, platforms
+    from gradassay._diff import diff
+    from gradassay._drift import FACTOR
+    from gradassay._regressed import load, nothing_in_common
+
+    path = path_of(new.header, folder)
+    if not path.exists():
+        have = f"there is one of {', '.join(there)}" if (there := platforms(folder)) else "there is none at all"
+        click.echo(f"No baseline of {platform_of(new.header)} in {folder}: nothing was compared; {have}.")
+        return not strict
+    base = load(path)
+    if why := nothing_in_common(base, new, path, run):
+        click.echo(f"Nothing was compared: {why}.")
+        return not strict
+    click.echo(f"gradassay: compared with {path}", err=True)
+    found = diff(base, new, factor=FACTOR if factor is None else factor)
+    show(found, shown_as)
+    return not (found.regressed or (strict and not found.fair.fair))

@@ -24,6 +24,9 @@ from gradassay._console import report, user_errors
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write the verdicts as JUnit XML.")
 @click.option("--shard", default="", metavar="K/N", help="Ask the K-th of N parts alone: see `gradassay merge`.")
 @click.option("--waivers", type=click.Path(path_type=Path), metavar="FILE", help="Known failures, as TOML.")
+@click.option(
+    "--baseline", type=click.Path(path_type=Path), metavar="FOLDER", help="Then compare with this platform's baseline."
+)
 @click.option("--in-process", is_flag=True, help="Run backends in this process, for a debugger.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes at a time.")
 @click.option(
@@ -46,6 +49,7 @@ def command(
     junit: Path | None,
     shard: str,
     waivers: Path | None,
+    baseline: Path | None,
     in_process: bool,
     jobs: int | None,
     deadline: float | None,
@@ -66,12 +70,13 @@ def command(
     \b
     Exit status: 0  all is well, or a waiver expects what is not
                  1  something failed or errored, a waiver is not met, a
-                    target reached no verdict on gradients, or the run
-                    did not complete
+                    target reached no verdict on gradients, the run did
+                    not complete, or --baseline found a regression
                  2  what was asked for cannot be
                130  interrupted; what was computed is kept
     """  # noqa: D301  (click reads the backspace character: do not wrap this paragraph)
     with user_errors():
+        from gradassay._errors import UsageError
         from gradassay._recording import Recording, check_writable
         from gradassay._run import verify as run
         from gradassay.views._summary import Summary
@@ -79,6 +84,10 @@ def command(
         for path in (markdown, junit):
             if path is not None:
                 check_writable(path)
+        if baseline is not None and not baseline.is_dir():
+            raise UsageError(
+                f"there is no folder {baseline}; a baseline is made by `gradassay baseline update RUN.jsonl`"
+            )
         interrupted = False
         with Recording(out) as recording:
             try:
@@ -105,4 +114,14 @@ def command(
     if interrupted:
         kept = out is not None and recording.records
         end_interrupted(f"; what was computed is kept: gradassay show {out}" if kept else "")
-    sys.exit(0 if Summary.of(recording.records).well else 1)
+    well = Summary.of(recording.records).well
+    if baseline is not None:
+        with user_errors():
+            from gradassay._told import Told
+            from gradassay.commands.baseline import against
+
+            told = Told.of(recording.records)
+            if told.verdicts:
+                click.echo()
+                well = against(told, out or Path("this run"), baseline) and well
+    sys.exit(0 if well else 1)

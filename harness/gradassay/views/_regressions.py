@@ -63,6 +63,7 @@ def sections(diff: Diff) -> tuple[Section, ...]:
         _changes("Fails anew", "not reached before and failing now", diff.anew, _broke, diff, bad=True),
         _changes("Lost", "reached before and not now", diff.lost, _lost, diff, bad=True),
         _moved(diff.drift.worse, worse=True, counts=diff.fair.comparable),
+        _changes("Skipped here", "reached on the other machine", diff.unoffered, _lost, diff, bad=False),
         _changes("Waived", "passed before and failing now as a waiver expects", diff.waived, _broke, diff, bad=False),
         _changes("Fixed", "failing before and passing now", diff.fixed, _was, diff, bad=False),
         _moved(diff.drift.better, worse=False, counts=diff.fair.comparable),
@@ -98,6 +99,7 @@ def sentence(diff: Diff) -> str:
         for changes, words in (
             (diff.fixed, "fixed"),
             (diff.waived, "waived"),
+            (diff.unoffered, "skipped on this machine alone"),
             (diff.drift.better, "improved"),
             (diff.new, "new"),
             (diff.still, "not right in both"),
