@@ -167,6 +167,7 @@ def test_what_failed_is_seen_along_every_axis(tmp_path: Path) -> None:
     )
     [verdict] = [r for r in records if isinstance(r, Verdict) and r.outcome == "failed"]
     assert verdict.along.keys() == {"gate", "unit", "from unit"}
+    assert verdict.labels == {"gate": ("i", "f", "g", "o")}
     i, f, g, o = verdict.along["gate"]
     assert f is not None and f > 1e3
     assert all(other is not None and other < 4.0 for other in (i, g, o))

@@ -95,7 +95,8 @@ def wrong(**changes: Any) -> Verdict:
         tensor="weight_hh_l0", index=(5, 0), where={"gate": "f", "unit": "1"}, got="0", want="1", sigma=1e-8, z=4e6
     )
     told = {"tensor": "weight_hh_l0", "elements": 64, "rms": 1e6, "max": 4e6, "limit_max": 14.0, "worst": worst}
-    return runs.failed(**(told | {"along": {"gate": (0.5, 2e6, 0.7, 0.6), "unit": (9e5, 1.1e6, 1e6, 1e6)}} | changes))
+    figures = {"gate": (0.5, 2e6, 0.7, 0.6), "unit": (9e5, 1.1e6, 1e6, 1e6)}
+    return runs.failed(**(told | {"along": figures, "labels": {"gate": ("i", "f", "g", "o")}} | changes))
 
 
 def failing() -> list[Record]:
@@ -242,12 +243,12 @@ def test_a_failure_is_shown_by_tensor_and_along_the_axis_that_tells() -> None:
     assert {"gate", "unit", "f", "weight_hh_l0"} <= set(texts(picture))
 
 
-def test_a_position_gets_a_name_only_where_the_figures_leave_one() -> None:
-    [clear] = anatomies(Summary.of(failing()))
-    assert clear.axes[0] == "gate" and clear.names("gate") == {1: "f"} and clear.names("unit") == {}
-    unclear = wrong(along={"gate": (1e6, 1e6, 0.7, 0.6)})
-    [either] = anatomies(Summary.of([runs.header(), unclear, runs.footer()]))
-    assert either.names("gate") == {}
+def test_positions_have_their_names_where_the_axis_has_some() -> None:
+    [named] = anatomies(Summary.of(failing()))
+    assert named.axes[0] == "gate" and named.names("gate") == dict(enumerate("ifgo")) and named.names("unit") == {}
+    assert {"i", "f", "g", "o"} <= set(texts(drawn(failing())["breakdown"]))
+    [bare] = anatomies(Summary.of([runs.header(), wrong(labels={}), runs.footer()]))
+    assert bare.names("gate") == {}
 
 
 def test_what_is_not_finite_and_what_has_no_figures_is_said() -> None:

@@ -73,6 +73,12 @@ def shown(finding: Finding, z: Floats, reference: Reference, *, failed: bool) ->
     return along(finding.labels[0], z, ~reference.zero, None if failed else frozenset({STEP}))
 
 
+def labels(finding: Finding, figures: Along) -> dict[str, tuple[str, ...]]:
+    """Return what positions along axes are called, where they have names beside their numbers."""
+    named = (axis for tensor in finding.labels for group in tensor.axes for axis in group if axis.labels)
+    return {axis.name: axis.labels for axis in named if axis.name in figures}
+
+
 def _step(tensor: Tensor) -> int | None:
     """The dimension of an array that is steps, and nothing else."""
     found = (i for i, group in enumerate(tensor.axes) if [axis.name for axis in group] == [STEP])

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from gradassay._along import shown
+from gradassay._along import labels, shown
 from gradassay._limits import RMS_FROM, RMS_LIMIT, max_limit
 from gradassay._noise import root_mean_square
 from gradassay._oracle import Reference
@@ -54,6 +54,7 @@ def judge(finding: Finding) -> dict[str, Any]:
     limit_rms = RMS_LIMIT if n >= RMS_FROM else None
     reason = _reason(finding, z, worst, largest, limit, rms, limit_rms)
     whole, element = visible(reference, limit, limit_rms)
+    figures = shown(finding, z, reference, failed=bool(reason))
     return {
         "outcome": "failed" if reason else "passed",
         "reason": reason,
@@ -65,7 +66,8 @@ def judge(finding: Finding) -> dict[str, Any]:
         "visible_whole": whole,
         "visible_element": element,
         "worst": _element(finding, reference, worst, z),
-        "along": shown(finding, z, reference, failed=bool(reason)),
+        "along": figures,
+        "labels": labels(finding, figures) if reason else {},
         "truth": truth,
     }
 

@@ -109,6 +109,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     truth: Truth | None = None
     ran: dict[str, str] = {}
     along: Along = {}  # RMS along labelled axes: of values and gradients along steps, of what failed along every axis
+    labels: dict[str, tuple[str, ...]] = {}  # of a failing verdict: what positions along an axis are called
     still_right: tuple[str, ...] = ()  # on failure: the other tensors of the same request that passed
     replay: str = ""
     against: str = ""  # agreement: the other target

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf, isfinite, sqrt
+from math import inf, isfinite
 
 from gradassay._limits import RMS_FROM, RMS_LIMIT
 from gradassay._record import Verdict
@@ -13,7 +13,6 @@ from gradassay.views._summary import FAILING, Report, Summary, counted
 LEAST = 0.1  # noise units; what is closer differs in nothing
 LONGEST = 64  # positions along an axis: a run records no more
 TENSORS, AXES = 12, 3  # of one failure, that are shown
-ROOM = 1.01  # figures along axes are recorded in three digits
 
 
 @dataclass(frozen=True)
@@ -39,13 +38,8 @@ class Anatomy:
         return sorted(contrast, key=lambda axis: -contrast[axis])
 
     def names(self, axis: str) -> dict[int, str]:
-        """Return what positions are called, where the worst elements tell: `{1: "f"}`."""
-        found: dict[int, str] = {}
-        for v in self.verdicts:
-            position = _worst_position(v, axis)
-            if position is not None and v.worst is not None:
-                found[position] = v.worst.where[axis]
-        return found
+        """Return what positions are called, where they have names: `{0: "i", 1: "f"}`."""
+        return next((dict(enumerate(v.labels[axis])) for v in self.verdicts if axis in v.labels), {})
 
     def length(self, axis: str) -> int:
         return max((len(v.along[axis]) for v in self.verdicts if axis in v.along), default=0)
@@ -92,18 +86,3 @@ def _request(v: Verdict) -> tuple[str, ...]:
 
 def _badness(verdict: Verdict) -> tuple[bool, bool, float]:
     return counted(verdict) in FAILING, odd(verdict), verdict.rms or 0.0
-
-
-def _worst_position(v: Verdict, axis: str) -> int | None:
-    """Return where the worst element is along an axis, if the figures leave one position alone.
-
-    Of n elements in p positions, that of an element with z has an RMS of |z| / sqrt(n / p) at least.
-    """
-    figures, worst = along(v, axis), v.worst
-    if worst is None or worst.z is None or axis not in worst.where or worst.where[axis].isdecimal():
-        return None
-    if not figures or v.elements < 1:
-        return None
-    least = abs(worst.z) / sqrt(v.elements / len(figures))
-    could = [place for place, f in enumerate(figures) if f is not None and f * ROOM >= least]
-    return could[0] if len(could) == 1 else None
