@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import compared
 import msgspec
 import pytest
 import runs
@@ -16,12 +17,11 @@ from click.testing import CliRunner
 from test_views import one_line
 
 from gradassay import _errors
-from gradassay._record import Cause, Drawn, Record, encode
+from gradassay._record import Cause, Record, encode
 from gradassay.cli import main
 from gradassay.views._summary import Summary
 from gradassay.views.html import Run, html
 from gradassay.views.html._columns import composed, packed
-from gradassay.views.html._compare import same_data
 from gradassay.views.html._matrix import matrix, short
 
 CSS = (Path(html.__code__.co_filename).parent / "page.css").read_text()
@@ -311,15 +311,17 @@ def test_several_runs_say_which_is_which_and_what_moved() -> None:
     assert f"{runs.TARGETS[2]} 5.5 9.9 same" in text  # by less than a factor of 2
     assert f"{runs.TARGETS[0]} 4.5 9.9 gradients: 4.5, now 9.9" in text
     assert "Of 3 targets: 2 worse, 1 the same." in text
-    assert "not known: no case of both has the hash of its data" in text
+    assert "Not known to be fair: not recorded: the bits of the cases" in text
 
 
-def test_runs_with_the_same_data_are_told_from_those_with_other() -> None:
-    drawn = Drawn(spec="lstm", suite="smoke", case="one", dtype="float32", digest="a")
-    first = Summary.of([drawn])
-    assert "same data, bit for bit, in all 1 case" in same_data(first, first)
-    other = Summary.of([msgspec.structs.replace(drawn, digest="b")])
-    assert "differ in 1 of 1 case and dtypes: not a fair comparison" in same_data(first, other)
+def test_the_page_says_what_diff_says_of_two_runs() -> None:
+    base = compared.run(runs.verdict())
+    broken = compared.run(runs.failed(tensor="x"), digest="ff00")
+    text = one_line(Words(shown(base, broken)).text)
+    assert "Not fair: the cases differ bit for bit: 1 of 1." in text
+    assert "REGRESSED: 1 broken of 1 verdict on 1 target." in text
+    assert "Fair: 1 case the same bit for bit" in one_line(Words(shown(base, base)).text)
+    assert "there is nothing to compare" in one_line(Words(shown(base, base[:1])).text)
 
 
 def test_a_target_of_one_run_alone_is_said_to_be_new_or_gone() -> None:

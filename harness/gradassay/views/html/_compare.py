@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gradassay._record import Header
+from gradassay._diff import diff
+from gradassay._record import Footer, Header
+from gradassay._told import Told
+from gradassay.views._regressions import fair_line, sentence
 from gradassay.views._summary import FAILING, Summary
-from gradassay.views._words import count, printable, some, units
+from gradassay.views._words import printable, some, units
 from gradassay.views.html._matrix import FIGURED, Cell, Matrix, Target
 
 MOVED = 2.0  # the largest noise units moved when they grew or shrank by this factor,
@@ -47,17 +50,17 @@ def _circumstances(header: Header) -> Iterator[tuple[str, str]]:
     yield "started", printable(header.started)
 
 
-def same_data(first: Summary, last: Summary) -> str:
-    """Say whether the two asked with the same data, as far as they wrote it down."""
-    before, after = ({(d.spec, d.suite, d.case, d.dtype): d.digest for d in s.drawn} for s in (first, last))
-    shared = [key for key in before if key in after]
-    if not shared:
-        return "Whether both asked with the same data is not known: no case of both has the hash of its data."
-    equal = sum(before[key] == after[key] for key in shared)
-    if equal == len(shared):
-        return f"Both asked with the same data, bit for bit, in all {count(equal, 'case')} and dtypes that they share."
-    unequal = f"{len(shared) - equal:,} of {count(len(shared), 'case')}"
-    return f"Their data differ in {unequal} and dtypes: not a fair comparison."
+def verdict(first: Summary, last: Summary) -> tuple[str, ...]:
+    """Return what `gradassay diff` says of the two: whether it is fair to compare them, and what it comes to."""
+    if not all(one.header and one.verdicts for one in (first, last)):
+        return ("One of them holds no verdict: there is nothing to compare.",)
+    base, new = (Told.of([one.header, *one.drawn, *one.verdicts, *one.causes, *_footer(one)]) for one in (first, last))
+    found = diff(base, new)
+    return f"{fair_line(found)}.", f"{sentence(found)}."
+
+
+def _footer(summary: Summary) -> tuple[Footer, ...]:
+    return (summary.footer,) if summary.footer else ()
 
 
 def changes(matrices: Sequence[Matrix]) -> list[Change]:

@@ -171,7 +171,7 @@ def _comparison(shown: Sequence[Mapping[str, Any]], summaries: Sequence[Summary]
     numbers = [f"{sum(c.kind == kind for c in changes)} {words}" for kind, words in _compare.KINDS.items()]
     return {
         "differing": _compare.differing(summaries),
-        "same_data": _compare.same_data(summaries[0], summaries[-1]),
+        "verdict": _compare.verdict(summaries[0], summaries[-1]),
         "changes": changes,
         "told": f"Of {count(len(changes), 'target')}: {', '.join(n for n in numbers if not n.startswith('0 '))}.",
     }
