@@ -8,9 +8,9 @@ from typing import Any
 
 import runs
 
-from gradassay._diff import Diff, diff
 from gradassay._record import Drawn, Header, Record, Verdict, encode
-from gradassay._told import Told
+from gradassay.runs._diff import Diff, diff
+from gradassay.runs._told import Told
 
 MACHINE = {
     "system": "Linux-6.1.0-13-amd64-x86_64-with-glibc2.36",

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import runs
 
-from gradassay._many import Many
 from gradassay._record import Record, encode
+from gradassay.runs._many import Many
 
 TARGET = "torch/native/cpu/float32"
 TENSORS = {"x": 96, "h0": 8, "weight_ih_l0": 64, "weight_hh_l0": 64, "bias_ih_l0": 16}

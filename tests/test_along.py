@@ -59,6 +59,12 @@ def test_what_is_exactly_zero_does_not_dilute_and_what_leaks_has_no_figure() -> 
     assert along(Y, z, ordinary)["step"] == (5.0, None, None)
 
 
+def test_what_has_no_square_has_a_figure() -> None:
+    z = np.ones((2, 3, 4))
+    z[:, 1] = 1e200
+    assert along(Y, z, np.ones_like(z, dtype=bool), frozenset({"step"})) == {"step": (1.0, 1e200, 1.0)}
+
+
 def test_an_axis_that_is_long_or_of_one_position_or_not_unique_is_left_out() -> None:
     tensor = Tensor("t", "input", ((Axis("step", LONGEST + 1),), (Axis("row", 1),), (UNIT,), (UNIT,)))
     z = np.ones(tensor.shape)

@@ -11,10 +11,10 @@ from click.testing import CliRunner, Result
 from histories import drawn, many, run
 from test_views import one_line
 
-from gradassay._attribute import Account, attribute
-from gradassay._many import Many
 from gradassay._record import Drawn, Record, encode
 from gradassay.cli import main
+from gradassay.runs._attribute import Account, attribute
+from gradassay.runs._many import Many
 from gradassay.views.attribute import as_markdown, lines
 
 NATIVE, ONEDNN, CUDA = "torch/native/cpu/float32", "torch/onednn/cpu/float32", "torch/native/cuda/float32"

@@ -14,10 +14,10 @@ from click.testing import CliRunner, Result
 from compared import MACHINE, TARGET, compared, counts, header, run, saved
 from msgspec.structs import replace
 
-from gradassay._baseline import path_of, platform_of, save, slim
 from gradassay._errors import UsageError
 from gradassay._record import Drawn, Footer, Header, Record, Verdict, encode, read
 from gradassay.cli import main
+from gradassay.runs._baseline import path_of, platform_of, save, slim
 
 NAME = "linux-x86_64.jsonl.xz"
 PASSED = [runs.verdict(tensor=tensor) for tensor in ("x", "h0", "c0")]

@@ -14,6 +14,7 @@ from gradassay import Axis, Fault, Finding, Spec, Tensor, Tensors
 from gradassay._case import Case, build
 from gradassay._diagnose import Diagnosis, diagnose, explain
 from gradassay._hypotheses import hypotheses, may_show
+from gradassay._limits import max_limit
 from gradassay._locate import locate
 from gradassay._oracle import Query, Reference
 from gradassay._patterns import joint, tensor_patterns
@@ -146,6 +147,20 @@ def test_a_right_implementation_gets_no_diagnosis(name: str, dtype: str, backend
     assert not told
     assert str(told) == "nothing is wrong"
     assert not told.explanations and not told.places and not told.tried
+
+
+def test_what_barely_fails_is_not_explained_by_a_mistake_that_leaves_it_alone() -> None:
+    on = case(dtype="float32")
+    found = predict(on.spec, None, on, PROPERTIES, oracle, BOTH, order="sequential")
+    number, y = next((n, finding) for n, finding in enumerate(found["values"]) if finding.tensor == "y")
+    assert y.got is not None and y.reference is not None
+    limit = max_limit(y.got.size)
+    pushed = y.got.copy()
+    pushed[0, 0, 0] += 1.05 * limit * y.reference.sigma[0, 0, 0]
+    found["values"][number] = replace(y, got=pushed)
+    told = explain(on, found, PROPERTIES, oracle, BOTH)
+    assert told.wrong == ("values of y",) and not told.stopped
+    assert names(told) == []
 
 
 def test_time_that_is_over_is_said() -> None:

@@ -13,11 +13,11 @@ from compared import MACHINE, TARGET, compared, counts, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradassay._diff import GROUPS
-from gradassay._drift import allowed
 from gradassay._errors import UsageError
 from gradassay._record import Footer, Outcome, Verdict, encode
-from gradassay._told import Told
+from gradassay.runs._diff import GROUPS
+from gradassay.runs._drift import allowed
+from gradassay.runs._told import Told
 from gradassay.views._regressions import sections, sentence
 
 OTHER = "jax/jit/cpu/float32"

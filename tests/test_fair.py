@@ -8,9 +8,9 @@ import pytest
 import runs
 from compared import MACHINE, TARGET, compared, drawn, header, run
 
-from gradassay._fair import fairness
 from gradassay._record import Record
-from gradassay._told import Told
+from gradassay.runs._fair import fairness
+from gradassay.runs._told import Told
 from gradassay.views._regressions import compared_line, fair_line
 
 VERDICTS = [runs.verdict(), runs.verdict(case="wide/long"), runs.verdict(property="values", tensor="y")]

@@ -13,11 +13,11 @@ from click.testing import CliRunner, Result
 
 from gradassay._backend import FORWARD_ONLY
 from gradassay._errors import UsageError
-from gradassay._merge import merge
-from gradassay._part import Part
 from gradassay._record import FORMAT, Cause, Drawn, Footer, Header, Map, Record, Seconds, Verdict, encode, read
 from gradassay._waivers import Waivers
 from gradassay.cli import main
+from gradassay.runs._merge import merge
+from gradassay.runs._part import Part
 from gradassay.views._summary import Summary
 
 ONE = Seconds(framework=1.0, truth=2.0, noise=3.0, harness=4.0)

@@ -12,11 +12,11 @@ from click.testing import CliRunner, Result
 from histories import TARGET, run
 
 from gradassay._plan import Question
-from gradassay._ratchet import FORMAT, Entry, Key, load, ratchet
 from gradassay._record import RecordError, Verdict
 from gradassay._run import verify
 from gradassay._worst import Records
 from gradassay.cli import main
+from gradassay.runs._ratchet import FORMAT, Entry, Key, load, ratchet
 from gradassay_lstm import spec
 
 KEY = Key("torch", "float32", "lstm", "gradients", "x")

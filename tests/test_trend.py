@@ -13,13 +13,13 @@ from click.testing import CliRunner, Result
 from histories import CASES, TARGET, drawn, many, run
 from test_views import one_line
 
-from gradassay._many import FIGURES, Many, in_order, version_key
 from gradassay._record import Drawn, Record, encode
-from gradassay._shift import EXTRA, discoveries, scatter, shifts
-from gradassay._steps import SIDE, split, steps
-from gradassay._tracked import Step
-from gradassay._trend import Trend, trend, turned
 from gradassay.cli import main
+from gradassay.runs._many import FIGURES, Many, in_order, version_key
+from gradassay.runs._shift import EXTRA, discoveries, scatter, shifts
+from gradassay.runs._steps import SIDE, split, steps
+from gradassay.runs._tracked import Step
+from gradassay.runs._trend import Trend, trend, turned
 from gradassay.views import trend as view
 from gradassay.views._spark import BARS, spark
 

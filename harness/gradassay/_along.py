@@ -32,15 +32,12 @@ def along(tensor: Tensor, z: Floats, ordinary: npt.NDArray[np.bool_], axes: froz
     """
     sizes = [axis.size for group in tensor.axes for axis in group]
     names = [axis.name for group in tensor.axes for axis in group]
-    squares, counted = np.square(z).reshape(sizes), (ordinary | (z != 0.0)).reshape(sizes)
+    shaped, counted = z.reshape(sizes), (ordinary | (z != 0.0)).reshape(sizes)
     found: Along = {}
     for axis, name in enumerate(names):
         if (axes is None or name in axes) and 1 < sizes[axis] <= LONGEST and names.count(name) == 1:
             others = tuple(other for other in range(len(sizes)) if other != axis)
-            with np.errstate(invalid="ignore"):
-                totals = np.where(counted, squares, 0.0).sum(axis=others)
-                means = totals / counted.sum(axis=others)
-            found[name] = tuple(_short(figure) for figure in np.sqrt(means))
+            found[name] = tuple(_short(figure) for figure in _rms(shaped, counted, others))
     return found
 
 
@@ -58,12 +55,18 @@ def grids(finding: Finding, z: Floats) -> tuple[Grid, Grid, Grid] | None:
     reference = finding.reference
     ordinary = ~reference.zero | (z != 0.0)
     with np.errstate(invalid="ignore", over="ignore"):
-        norms = (np.sqrt(np.square(a.astype(np.float64)).sum(axis=summed)) for a in (reference.high, finding.got))
-        means = np.where(ordinary, np.square(z), 0.0).sum(axis=summed) / ordinary.sum(axis=summed)
-        truth, got = norms
+        truth, got = (np.sqrt(np.square(a.astype(np.float64)).sum(axis=summed)) for a in (reference.high, finding.got))
     if not truth.any() and not got.any():
         return None
-    return _grid(truth), _grid(got), _grid(np.sqrt(means))
+    return _grid(truth), _grid(got), _grid(_rms(z, ordinary, summed))
+
+
+def _rms(z: Floats, counted: npt.NDArray[np.bool_], over: tuple[int, ...]) -> Floats:
+    """Root mean squares of what is counted, whose squares may be beyond any float."""
+    size = np.max(np.abs(z), axis=over, keepdims=True, where=np.isfinite(z), initial=1.0)
+    with np.errstate(invalid="ignore"):
+        means = np.where(counted, np.square(z / size), 0.0).sum(axis=over) / counted.sum(axis=over)
+    return np.asarray(size.squeeze(over) * np.sqrt(means))
 
 
 def shown(finding: Finding, z: Floats, reference: Reference, *, failed: bool) -> Along:

@@ -250,7 +250,11 @@ class _Search:
 
     def _explained(self, fault: Fault) -> Explanation | None:
         """Hold everything that was found against a fault, with the noise that the wrong model itself has."""
-        found = pairs(self.observed, self._predicted(fault, self.properties))
+        predicted = self._predicted(fault, self.properties)
+        failing = {key for key, finding in self.observed.items() if fails(finding)}
+        if not any(key in predicted and fails(predicted[key]) for key in failing):
+            return None  # it leaves alone what fails: that it is near is the observation's doing, which barely fails
+        found = pairs(self.observed, predicted)
         if found is None or not self._near(found):
             return None
         samples = [self._predicted(fault, self.properties, seed) for seed in range(SAMPLES)]
@@ -259,7 +263,6 @@ class _Search:
         for z, _ in parts:
             if _beyond(z):
                 return None
-        failing = {key for key, finding in self.observed.items() if fails(finding)}
         hidden = [ago for pair, (_, ago) in zip(found, parts, strict=True) if pair.key in failing]
         left = np.concatenate([z.ravel() for z, _ in parts]) if parts else np.zeros(1)
         size, largest = float(root_mean_square(left)), float(np.max(np.abs(left), initial=0.0))

@@ -22,9 +22,9 @@ def command(runs: tuple[Path, ...], markdown: bool) -> None:
     with user_errors():
         from rich.console import Console
 
-        from gradassay._attribute import attribute
         from gradassay._errors import UsageError
-        from gradassay._many import Many, files
+        from gradassay.runs._attribute import attribute
+        from gradassay.runs._many import Many, files
         from gradassay.views._lines import print_line
         from gradassay.views.attribute import as_markdown, lines
 

@@ -13,7 +13,7 @@ from gradassay._console import user_errors
 from gradassay.commands.diff import FORMATS, show
 
 if TYPE_CHECKING:
-    from gradassay._told import Told
+    from gradassay.runs._told import Told
 
 DEFAULT = Path("reports/baselines")
 folder_option = click.option(
@@ -47,12 +47,12 @@ def update(run: Path, folder: Path, accept_failures: bool, accept_less: bool) ->
                  2  it is refused, or a file cannot be read or written
     """  # noqa: D301  (click reads the backspace character: do not wrap this paragraph)
     with user_errors():
-        from gradassay._baseline import header_of, path_of, platform_of, save
-        from gradassay._diff import diff
         from gradassay._errors import UsageError
         from gradassay._record import read
-        from gradassay._regressed import load
-        from gradassay._told import Told
+        from gradassay.runs._baseline import header_of, path_of, platform_of, save
+        from gradassay.runs._diff import diff
+        from gradassay.runs._regressed import load
+        from gradassay.runs._told import Told
         from gradassay.views._conclusion import conclusion
         from gradassay.views._summary import Summary
         from gradassay.views._words import count
@@ -102,7 +102,7 @@ def compare(context: click.Context, run: Path, folder: Path, factor: float | Non
     """  # noqa: D301  (click reads the backspace character: do not wrap this paragraph)
     with user_errors():
         from gradassay._errors import UsageError
-        from gradassay._regressed import load
+        from gradassay.runs._regressed import load
 
         new = load(run)
         if context.get_parameter_source("folder") != ParameterSource.DEFAULT and not folder.is_dir():
@@ -115,10 +115,10 @@ def against(
     new: Told, run: Path, folder: Path, *, factor: float | None = None, strict: bool = False, shown_as: str = "terminal"
 ) -> bool:
     """Compare a run with the baseline of its platform and show it; return whether nothing regressed."""
-    from gradassay._baseline import path_of, platform_of, platforms
-    from gradassay._diff import diff
-    from gradassay._drift import FACTOR
-    from gradassay._regressed import load, nothing_in_common
+    from gradassay.runs._baseline import path_of, platform_of, platforms
+    from gradassay.runs._diff import diff
+    from gradassay.runs._drift import FACTOR
+    from gradassay.runs._regressed import load, nothing_in_common
 
     path = path_of(new.header, folder)
     if not path.exists():

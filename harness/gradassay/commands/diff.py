@@ -11,7 +11,7 @@ import click
 from gradassay._console import user_errors
 
 if TYPE_CHECKING:
-    from gradassay._diff import Diff
+    from gradassay.runs._diff import Diff
 
 FORMATS = ("terminal", "markdown", "github")
 
@@ -60,10 +60,10 @@ def command(
                  2  a file cannot be read, or the runs have nothing in common
     """  # noqa: D301  (click reads the backspace character: do not wrap this paragraph)
     with user_errors():
-        from gradassay._diff import diff
-        from gradassay._drift import FACTOR
         from gradassay._errors import UsageError
-        from gradassay._regressed import check_repeat, load, nothing_in_common
+        from gradassay.runs._diff import diff
+        from gradassay.runs._drift import FACTOR
+        from gradassay.runs._regressed import check_repeat, load, nothing_in_common
 
         told = load(base, renames(renamed))
         later = load(new)

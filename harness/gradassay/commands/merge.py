@@ -30,11 +30,11 @@ def command(
     """
     with user_errors():
         from gradassay._errors import UsageError
-        from gradassay._merge import merge
-        from gradassay._part import Part
         from gradassay._record import encode
         from gradassay._recording import check_writable
         from gradassay._waivers import Waivers
+        from gradassay.runs._merge import merge
+        from gradassay.runs._part import Part
         from gradassay.views._summary import Summary
 
         for path in (out, markdown, junit):

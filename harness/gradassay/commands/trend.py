@@ -39,8 +39,8 @@ def command(runs: tuple[Path, ...], by_date: bool, kind: str, fail_on_step: bool
         from rich.console import Console
 
         from gradassay._errors import UsageError
-        from gradassay._many import Many, files
-        from gradassay._trend import trend
+        from gradassay.runs._many import Many, files
+        from gradassay.runs._trend import trend
         from gradassay.views import trend as view
         from gradassay.views._lines import print_line
         from gradassay.views.markdown import escape
@@ -52,7 +52,7 @@ def command(runs: tuple[Path, ...], by_date: bool, kind: str, fail_on_step: bool
         console = Console()
         rose = False
         if records is not None:
-            from gradassay._ratchet import ratchet
+            from gradassay.runs._ratchet import ratchet
             from gradassay.views.ratchet import lines as of_records
 
             for line in of_records(ratchet(records, named, saved)):

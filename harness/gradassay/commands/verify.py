@@ -117,8 +117,8 @@ def command(
     well = Summary.of(recording.records).well
     if baseline is not None:
         with user_errors():
-            from gradassay._told import Told
             from gradassay.commands.baseline import against
+            from gradassay.runs._told import Told
 
             told = Told.of(recording.records)
             if told.verdicts:

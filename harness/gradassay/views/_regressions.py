@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from gradassay._diff import Change, Diff
-from gradassay._drift import Moved
 from gradassay._record import Verdict
-from gradassay._told import Key
+from gradassay.runs._diff import Change, Diff
+from gradassay.runs._drift import Moved
+from gradassay.runs._told import Key
 from gradassay.views._alike import Entry, Item, grouped
 from gradassay.views._summary import how_bad
 from gradassay.views._words import case, count, printable, some, units

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gradassay._attribute import Account, Confined, Effect, Part, Untold
-from gradassay._cells import AXES, Grid, Setting
-from gradassay._many import Many, changed, in_order
-from gradassay._shift import FEWEST
+from gradassay.runs._attribute import Account, Confined, Effect, Part, Untold
+from gradassay.runs._cells import AXES, Grid, Setting
+from gradassay.runs._many import Many, changed, in_order
+from gradassay.runs._shift import FEWEST
 from gradassay.views._lines import BAD as RED
 from gradassay.views._lines import HEAD, WELL, Line
 from gradassay.views._words import count, printable, some, units

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from gradassay._diff import Diff
+from gradassay.runs._diff import Diff
 from gradassay.views._lines import BAD, HEAD, WELL, Line, print_line
 from gradassay.views._regressions import (
     Section,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gradassay._diff import Diff
+from gradassay.runs._diff import Diff
 from gradassay.views._alike import Entry
 from gradassay.views._regressions import Section, fair_line, sections, sentence
 from gradassay.views._words import printable

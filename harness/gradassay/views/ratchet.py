@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradassay._ratchet import Raised, Ratcheted
+from gradassay.runs._ratchet import Raised, Ratcheted
 from gradassay.views._lines import HEAD, Line
 from gradassay.views._words import count, printable, units
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gradassay._location import split
-from gradassay._many import Many, changed
-from gradassay._shift import FEWEST
-from gradassay._steps import SIDE
-from gradassay._tracked import Line as Track
-from gradassay._tracked import Step, Unfair
-from gradassay._trend import History, Trend, turned
+from gradassay.runs._many import Many, changed
+from gradassay.runs._shift import FEWEST
+from gradassay.runs._steps import SIDE
+from gradassay.runs._tracked import Line as Track
+from gradassay.runs._tracked import Step, Unfair
+from gradassay.runs._trend import History, Trend, turned
 from gradassay.views._lines import BAD, HEAD, WELL, Line
 from gradassay.views._spark import spark
 from gradassay.views._words import count, grouped, printable, seconds, some, units

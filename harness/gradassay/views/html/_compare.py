@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gradassay._diff import diff
-from gradassay._record import Footer, Header
-from gradassay._told import Told
+from gradassay._record import Header, Record
+from gradassay.runs._diff import diff
+from gradassay.runs._told import Told
 from gradassay.views._regressions import fair_line, sentence
 from gradassay.views._summary import FAILING, Summary
 from gradassay.views._words import printable, some, units
@@ -54,13 +54,16 @@ def verdict(first: Summary, last: Summary) -> tuple[str, ...]:
     """Return what `gradassay diff` says of the two: whether it is fair to compare them, and what it comes to."""
     if not all(one.header and one.verdicts for one in (first, last)):
         return ("One of them holds no verdict: there is nothing to compare.",)
-    base, new = (Told.of([one.header, *one.drawn, *one.verdicts, *one.causes, *_footer(one)]) for one in (first, last))
-    found = diff(base, new)
+    found = diff(Told.of(_records(first)), Told.of(_records(last)))
     return f"{fair_line(found)}.", f"{sentence(found)}."
 
 
-def _footer(summary: Summary) -> tuple[Footer, ...]:
-    return (summary.footer,) if summary.footer else ()
+def _records(summary: Summary) -> Iterator[Record]:
+    ends: tuple[Record | None, ...] = (summary.header, summary.footer)
+    yield from (one for one in ends if one is not None)
+    yield from summary.drawn
+    yield from summary.verdicts
+    yield from summary.causes
 
 
 def changes(matrices: Sequence[Matrix]) -> list[Change]:

@@ -1,0 +1,55 @@
+"""Runs that are to be compared, read from files; what cannot be compared at all is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from gradassay._errors import UsageError
+from gradassay._record import read
+from gradassay.runs._fair import fairness, same_selection
+from gradassay.runs._told import Told
+
+
+def load(path: Path, renamed: Mapping[str, str] | None = None) -> Told:
+    """Read a run.
+
+    Raises:
+        RecordError: if it cannot be read; `UsageError` if it holds no verdict.
+    """
+    told = Told.of(read(path), renamed)
+    if not told.verdicts:
+        raise UsageError(f"{path} holds no verdict: there is nothing to compare")
+    return told
+
+
+def nothing_in_common(base: Told, new: Told, base_path: Path, new_path: Path) -> str:
+    """Say that two runs were asked nothing alike: a comparison of nothing would look like a pass. Empty: they were."""
+    for what, a, b in (
+        ("target", base.header.targets, new.header.targets),
+        ("suite", base.header.suites, new.header.suites),
+        ("property", base.header.properties, new.header.properties),
+    ):
+        if not set(a) & set(b):
+            return f"they have no {what} in common: {base_path} has {_some(a)}; {new_path} has {_some(b)}"
+    if not base.verdicts.keys() & new.verdicts.keys() and not same_selection(base.header, new.header):
+        return f"they have no verdict in common: {base_path} and {new_path} were asked about other cases"
+    return ""
+
+
+def check_repeat(base: Told, repeat: Told, path: Path) -> None:
+    """Refuse a floor whose noise units have another meaning, or are of other data.
+
+    Raises:
+        UsageError: if specs, limits or the bits of cases differ.
+    """
+    fair = fairness(base, repeat)
+    unlike = [why for why in fair.unlike if why.startswith(("spec ", "limits ", "the cases "))]
+    if unlike:
+        raise UsageError(f"--floor {path} is no repeat of BASE: {'; '.join(unlike)}")
+    if not base.verdicts.keys() & repeat.verdicts.keys():
+        raise UsageError(f"--floor {path} is no repeat of BASE: they have no verdict in common")
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
