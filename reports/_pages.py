@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -86,6 +87,26 @@ def told(figure: float | None) -> str:
 
 def digits(figure: float | None, many: int = 4) -> float | None:
     return None if figure is None else float(f"{figure:.{many}g}")
+
+
+def bare(verdict: Verdict, **further: Any) -> Verdict:
+    """A verdict's outcome and figures, in four digits, and nothing else but what is given."""
+    return Verdict(
+        target=verdict.target,
+        spec=verdict.spec,
+        suite=verdict.suite,
+        case=verdict.case,
+        property=verdict.property,
+        tensor=verdict.tensor,
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+        elements=verdict.elements,
+        rms=digits(verdict.rms),
+        max=digits(verdict.max),
+        limit_rms=verdict.limit_rms,
+        limit_max=digits(verdict.limit_max),
+        **further,
+    )
 
 
 def question(verdict: Verdict) -> tuple[str, str, str]:

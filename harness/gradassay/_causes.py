@@ -108,11 +108,11 @@ def causes(kept: Kept, verdicts: Iterable[Verdict], oracle: Oracle, seconds: flo
         cause = _cause(told, first, own, accounted.values())
         # A later case may show what the first explanation alone did not predict of it: that is one mistake still.
         name = cause.sentence or f"unexplained {len(found)}"
-        found[name] = _joined(found[name], cause) if name in found else cause
+        found[name] = joined(found[name], cause) if name in found else cause
     yield from found.values()
 
 
-def _joined(first: Cause, second: Cause) -> Cause:
+def joined(first: Cause, second: Cause) -> Cause:
     """Return the first cause with what the second accounts for, too."""
     accounts = {target: dict(cases) for target, cases in first.accounts.items()}
     for target, cases in second.accounts.items():

@@ -19,7 +19,7 @@ from gradassay.views._summary import Summary
 from gradassay.views._words import seconds
 from gradassay.views.pictures import league, steps
 from gradassay.views.pictures._groups import DTYPES, dtype_of, group_of
-from reports._pages import digits, filled, headed, light, put, question, read, store, table, told
+from reports._pages import bare, digits, filled, headed, light, put, question, read, store, table, told
 
 HERE = Path(__file__).parent
 MAIN = ("numpy/eager", "torch/native", "torch/onednn", "torch-cell/eager", "tensorflow/eager", "tensorflow-loop/eager")
@@ -297,20 +297,8 @@ def slim(records: Iterable[Record]) -> Iterator[Record]:
         elif isinstance(r, Footer):
             yield r
         elif isinstance(r, Verdict):
-            yield Verdict(
-                target=r.target,
-                spec=r.spec,
-                suite=r.suite,
-                case=r.case,
-                property=r.property,
-                tensor=r.tensor,
-                outcome=r.outcome,
-                reason=r.reason,
-                elements=r.elements,
-                rms=digits(r.rms),
-                max=digits(r.max),
-                limit_rms=r.limit_rms,
-                limit_max=digits(r.limit_max),
+            yield bare(
+                r,
                 visible_whole=digits(r.visible_whole, 2) if r.target.startswith("torch/native") else None,
                 along=r.along if r.case.startswith("long") and r.tensor in ("x", "y") else {},
             )

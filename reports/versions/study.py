@@ -17,7 +17,7 @@ from statistics import median
 
 from gradassay._record import Drawn, Footer, Header, Record, Verdict
 from gradassay.views.pictures._groups import DTYPES, dtype_of, group_of
-from reports._pages import digits, filled, headed, put, question, read, store, table, told
+from reports._pages import bare, filled, headed, put, question, read, store, table, told
 
 HERE = Path(__file__).parent
 ORDINARY = ("passed", "failed")
@@ -163,21 +163,7 @@ def slim(records: Iterable[Record]) -> Iterator[Record]:
     """Leave out what no table reads. Four digits: noise, the ruler, is itself computed by NumPy, and moves by less."""
     for r in records:
         if isinstance(r, Verdict):
-            yield Verdict(
-                target=r.target,
-                spec=r.spec,
-                suite=r.suite,
-                case=r.case,
-                property=r.property,
-                tensor=r.tensor,
-                outcome=r.outcome,
-                reason=r.reason,
-                elements=r.elements,
-                rms=digits(r.rms),
-                max=digits(r.max),
-                limit_rms=r.limit_rms,
-                limit_max=digits(r.limit_max),
-            )
+            yield bare(r)
         elif isinstance(r, Header):
             yield headed(r)
         elif isinstance(r, (Footer, Drawn)):

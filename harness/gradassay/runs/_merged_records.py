@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gradassay._causes import place
+from gradassay._causes import joined, place
 from gradassay._errors import UsageError
 from gradassay._ladder import LADDER
 from gradassay._record import Cause, Drawn, Verdict
@@ -86,16 +86,12 @@ def _same(a: Cause, b: Cause) -> list[str]:
 def _one_of(a: Cause, b: Cause, same: Sequence[str]) -> Cause:
     """Return one cause that accounts for what two do: what only one of them allows has been ruled out."""
     best = next((cause for cause in (a, b) if cause.sentence == same[0]), a)
-    accounts = {target: dict(cases) for target, cases in a.accounts.items()}
-    for target, cases in b.accounts.items():
-        for case, names in cases.items():
-            held = accounts.setdefault(target, {}).get(case, {})
-            accounts[target][case] = {n: (*held.get(n, ()), *names.get(n, ())) for n in (*held, *names)}
+    both = joined(a, b)
     return msgspec.structs.replace(
         best,
         sentence=same[0],
         alternatives=tuple(same[1:]),
-        accounts=accounts,
-        verdicts=a.verdicts + b.verdicts,
-        seconds=a.seconds + b.seconds,
+        accounts=both.accounts,
+        verdicts=both.verdicts,
+        seconds=both.seconds,
     )
