@@ -136,7 +136,10 @@ def test_the_first_baseline_is_written_and_says_that_there_was_none(tmp_path: Pa
 
 def test_an_update_shows_what_it_accepts(folder: Path, tmp_path: Path) -> None:
     new = run(runs.skipped(property="gradients", tensor="x"), *PASSED[1:], runs.verdict(tensor="weight_ih_l0"))
-    result = invoke("update", saved(tmp_path / "new.jsonl", new), "--folder", folder)
+    path = saved(tmp_path / "new.jsonl", new)
+    refused = invoke("update", path, "--folder", folder)
+    assert refused.exit_code == 2 and "1 verdict was not reached" in refused.stderr
+    result = invoke("update", path, "--folder", folder, "--accept-less")
     assert result.exit_code == 0
     assert "Lost: 1 verdict, reached before and not now" in result.stdout
     assert "New: 1 verdict, not reached before" in result.stdout
@@ -151,7 +154,7 @@ def test_an_update_shows_what_it_accepts(folder: Path, tmp_path: Path) -> None:
         (run(*PASSED, shard="2/4"), "new.jsonl is part 2/4 of a run, and can be no baseline: merge the parts first"),
         (run(*PASSED[1:], runs.failed(tensor="x")), "new.jsonl is not well: FAILED: 1 failed of 3 verdicts"),
         (run(runs.verdict(suite="smoke", case="one"), suites=("smoke",)),
-         "was not asked all that the baseline has (3 verdicts): the baseline would shrink"),
+         "has less than the baseline: 3 verdicts were not asked; ask everything"),
         ([header(), runs.footer()], "new.jsonl is not well: FAILED: nothing was verified"),
         (run(*PASSED, machine={}), "the run does not say what system and processor it ran on"),
     ],

@@ -273,8 +273,8 @@ def test_one_case_of_many_that_scatters_is_no_drift_but_one_that_uses_up_its_lim
     assert not counts(compared(with_one(2.0), with_one(5.0)))
     found = compared(with_one(3.0), with_one(7.1))
     [moved] = found.drift.worse
-    assert (moved.kind, round(moved.before, 3), moved.now) == ("limit", 0.225, 0.5)
-    assert sections(found)[0].entries[0].how == ("22% -> 50% of its limit: 3.0 -> 7.1 noise units (wide/long)")
+    assert (moved.kind, round(moved.before, 3), moved.now) == ("max", 0.211, 0.5)
+    assert sections(found)[0].entries[0].how == ("21% -> 50% of its limit: 3.0 -> 7.1 noise units (wide/long)")
 
 
 def test_what_is_far_below_the_noise_may_grow() -> None:
@@ -381,7 +381,8 @@ def test_the_sentence_counts_what_regressed_first() -> None:
     base = run(*cases(), runs.verdict(tensor="a"), runs.verdict(tensor="b"), fails(tensor="c"))
     new = run(*cases(1.8), fails(tensor="a"), runs.verdict(tensor="c"), fails(tensor="d"))
     assert sentence(compared(base, new)) == (
-        "REGRESSED: 1 broken, 1 failing anew, 1 lost, 1 tensor drifted of 13 verdicts on 1 target; 1 fixed"
+        "REGRESSED: 1 broken, 1 lost, 1 tensor drifted of 13 verdicts on 1 target; "
+        "1 failing that had not been reached before; 1 fixed"
     )
 
 
@@ -461,3 +462,27 @@ def test_a_hundred_thousand_verdicts_are_compared_in_seconds(tmp_path: Path) -> 
 def test_what_is_to_be_renamed_must_be_there() -> None:
     with pytest.raises(UsageError, match="--map jax=jax-0.9: no target of BASE begins with jax; there are numpy"):
         Told.of(run(*TENSORS), {"jax": "jax-0.9"})
+
+
+# --- each figure beside itself ---------------------------------------------------------------------------------
+
+
+def test_an_element_that_rose_is_drift_though_the_rms_uses_more_of_its_limit() -> None:
+    base, new = (run(runs.verdict(elements=400, rms=1.8, max=largest)) for largest in (2.0, 9.0))
+    [moved] = compared(base, new).drift.worse
+    assert moved.kind == "max"
+    assert sections(compared(base, new))[0].entries[0].how.startswith("14% -> 63% of its limit: 2.0 -> 9.0 noise units")
+
+
+def test_a_case_that_got_worse_is_told_though_its_tensor_got_better_on_the_whole() -> None:
+    better = [[runs.verdict(case=f"wide/{n}", rms=rms, max=3 * rms) for n in range(9)] for rms in (2.4, 0.9)]
+    base, new = (
+        run(*cases, runs.verdict(case="wide/z", rms=0.9, max=z)) for cases, z in zip(better, (1.0, 13.0), strict=True)
+    )
+    found = compared(base, new)
+    assert [moved.kind for moved in found.drift.worse] == ["max"] and found.regressed
+
+
+def test_figures_of_any_size_are_compared() -> None:
+    found = compared(run(runs.verdict(rms=1.0, max=3.0)), run(runs.verdict(rms=1e200, max=1e200)))
+    assert found.drift.worse

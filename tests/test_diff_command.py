@@ -118,7 +118,7 @@ def test_a_renamed_target_is_compared_by_its_new_name(base: Path, tmp_path: Path
         (("{base}", "{base}", "--floor", "{other}"), ": limits 1 and 2; the cases differ bit for bit: 1 of 1"),
         (("{base}", "{base}", "--floor", "{apart}"), "no repeat of BASE: they have no verdict in common"),
         (("{base}", "{apart}"), "have no property in common"),
-        (("{base}", "{base}", "--factor", "0.5"), "0.5 is not in the range x>=1"),
+        (("{base}", "{base}", "--factor", "0.5"), "0.5 should be a number from 1 on"),
         (("{base}",), "Missing argument 'NEW.jsonl'"),
     ],
 )  # fmt: skip
@@ -278,3 +278,33 @@ def test_a_planted_regression_is_named(tmp_path: Path) -> None:
     assert not [line for line in lines if "float32: values" in line]  # which is still right
     assert any(line.startswith("  replay gradassay verify numpy/eager/cpu/float32 --spec lstm ") for line in lines)
     assert invoke(wrong, right).exit_code == 0
+
+
+@pytest.mark.parametrize("factor", ["nan", "inf", "-1"])
+def test_a_factor_that_switches_drift_off_is_refused(factor: str, tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.jsonl", run(runs.verdict()))
+    assert invoke(path, path, "--factor", factor).exit_code == 2
+
+
+def test_a_floor_that_is_the_new_run_itself_is_refused(tmp_path: Path) -> None:
+    base, new = (saved(tmp_path / f"{rms}.jsonl", run(runs.verdict(rms=rms))) for rms in (1.0, 3.0))
+    result = invoke(base, new, "--floor", new)
+    assert result.exit_code == 2 and "is NEW itself" in result.output
+
+
+def test_a_name_that_two_targets_would_get_is_refused(tmp_path: Path) -> None:
+    verdicts = [runs.verdict(target=target) for target in runs.TARGETS]
+    path = saved(tmp_path / "a.jsonl", run(*verdicts))
+    result = invoke(path, path, "--map", f"{runs.TARGETS[1]}={runs.TARGETS[0]}")
+    assert result.exit_code == 2 and "gives two targets of BASE the name" in result.output
+
+
+def test_the_versions_of_a_renamed_backend_are_compared(tmp_path: Path) -> None:
+    old, new = "torch/native/cpu/float32", "torch-new/native/cpu/float32"
+    paths = [
+        saved(
+            tmp_path / f"{n}.jsonl", run(runs.verdict(target=t), targets=(t,), versions={t.split("/")[0]: {"torch": v}})
+        )
+        for n, (t, v) in enumerate(((old, "2.12.0"), (new, "2.13.0")))
+    ]
+    assert "torch 2.12.0 -> 2.13.0" in invoke(*paths, "--map", "torch=torch-new").output

@@ -71,6 +71,12 @@ def test_a_compressed_file_that_is_cut_short_says_so(tmp_path: Path, compress: C
         list(read(cut))
 
 
+def test_two_runs_in_one_file_are_refused(tmp_path: Path) -> None:
+    whole = b"".join(map(encode, runs.good()))
+    with pytest.raises(RecordError, match=r"is a second header: two runs in one file"):
+        list(read(saved(tmp_path, whole + whole)))
+
+
 def test_what_has_its_default_is_left_out_of_a_verdict_and_never_the_format() -> None:
     assert b"still_right" not in encode(runs.verdict()) and b"along" not in encode(runs.verdict())
     assert b'"format":%d' % FORMAT in HEADER

@@ -11,9 +11,10 @@ import pytest
 import runs
 from click.testing import CliRunner, Result
 from histories import CASES, TARGET, drawn, many, run
+from msgspec.structs import replace
 from test_views import one_line
 
-from gradassay._record import Drawn, Record, encode
+from gradassay._record import Drawn, Record, Verdict, encode
 from gradassay.cli import main
 from gradassay.runs._many import FIGURES, Many, in_order, version_key
 from gradassay.runs._shift import EXTRA, discoveries, scatter, shifts
@@ -85,6 +86,25 @@ def test_new_failures_come_first_whatever_their_figures() -> None:
         f"{TARGET}: 1 verdict failed that passed before (gradients of x), between torch 2.2.0 and 2.3.0 "
         "(2 runs before, 1 after)"
     )
+
+
+def crashed(verdicts: Sequence[Record]) -> list[Record]:
+    gone = {"outcome": "errored", "rms": None, "max": None}
+    return [replace(v, **gone) if isinstance(v, Verdict) else v for v in verdicts]
+
+
+def test_a_backend_that_has_no_figures_any_more_is_a_step() -> None:
+    good = [run(drawn(1), day=day) for day in (1, 2, 3)]
+    found = trend(many(*good, run(crashed(drawn(1)), day=4)))
+    [step] = [step for step in found.steps if step.kind == "outcomes"]
+    assert step.failing and step.number == len(drawn(1)) and step.counts == (3, 1)
+
+
+def test_a_failure_is_set_beside_the_last_run_that_reached_the_question() -> None:
+    skipped = [replace(v, outcome="skipped", rms=None, max=None) for v in drawn(1) if isinstance(v, Verdict)]
+    taken = [run(drawn(1), day=1), run(skipped, day=2), run(crashed(drawn(1)), day=3)]
+    [step] = [step for step in trend(many(*taken)).steps if step.kind == "outcomes"]
+    assert step.failing and step.runs == (0, 2)
 
 
 def test_packages_that_changed_together_are_all_named() -> None:

@@ -226,6 +226,8 @@ def read(path: Path) -> Iterator[Record]:
         # msgspec lets two errors of Python's own through: text that is not UTF-8, and nesting without end.
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise RecordError(f"{path}, line {number} is not a record of a run: {error}") from error
+        if number > 1 and isinstance(record, Header):
+            raise RecordError(f"{path}, line {number} is a second header: two runs in one file; keep each in its own")
         if number == 1 and not isinstance(record, Header):
             kind = type(record).__name__.lower()
             raise RecordError(f"{path}, line 1 should be the header of a run, but is a {kind}")

@@ -24,6 +24,7 @@ from reports._pages import bare, digits, filled, headed, light, put, question, r
 HERE = Path(__file__).parent
 MAIN = ("numpy/eager", "torch/native", "torch/onednn", "torch-cell/eager", "tensorflow/eager", "tensorflow-loop/eager")
 MAIN = (*MAIN, "jax/jit")
+SHAPES = ("middle", "long", "stacked")
 KINDS = ("x", "h0", "c0", "weight_ih", "weight_hh", "bias")
 EXCHANGED = {"own": "its own", "rounded": "correctly rounded"}
 Key = Callable[[Verdict], str]
@@ -74,6 +75,10 @@ def group(v: Verdict) -> str:
 
 def dtype(v: Verdict) -> str:
     return dtype_of(v.target)
+
+
+def shape(v: Verdict) -> str:
+    return v.case.partition("-")[0]
 
 
 def regime(v: Verdict) -> str:
@@ -135,6 +140,13 @@ def regimes() -> str:
     names = list(dict.fromkeys(regime(v) for v in of("gradients")))
     rows = [[r, *(told(typical(held.get((r, name), []))) for name in MAIN)] for r in names]
     return table(["float32, median RMS in", *MAIN], rows)
+
+
+def shapes() -> str:
+    held = by(of("gradients"), group, dtype, shape)
+    columns = [(d, s) for d in ("float64", "float32") for s in SHAPES]
+    rows = [[name, *(told(typical(held.get((name, d, s), []))) for d, s in columns)] for name in MAIN]
+    return table(["median RMS of gradients", *(f"{d}, {s}" for d, s in columns)], rows)
 
 
 def derivatives() -> str:
@@ -255,6 +267,7 @@ TABLES = {
     "duels": duels,
     "tensors": tensors,
     "regimes": regimes,
+    "shapes": shapes,
     "derivatives": derivatives,
     "along-y": lambda: along("y", "values"),
     "along-x": lambda: along("x", "gradients"),

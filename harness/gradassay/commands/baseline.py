@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from gradassay._console import user_errors
-from gradassay.commands.diff import FORMATS, show
+from gradassay.commands.diff import FORMATS, finite, show
 
 if TYPE_CHECKING:
     from gradassay.runs._told import Told
@@ -38,7 +38,9 @@ def command() -> None:
 @click.argument("run", type=click.Path(path_type=Path), metavar="RUN.jsonl")
 @folder_option
 @click.option("--accept-failures", is_flag=True, help="Take a run that is not well: what fails in it is then known.")
-@click.option("--accept-less", is_flag=True, help="Take a run that was not asked all that the present baseline has.")
+@click.option(
+    "--accept-less", is_flag=True, help="Take a run that was not asked, or has not reached, all that the baseline has."
+)
 def update(run: Path, folder: Path, accept_failures: bool, accept_less: bool) -> None:
     """Make a run the baseline of its platform, and show what that accepts.
 
@@ -71,10 +73,14 @@ def update(run: Path, folder: Path, accept_failures: bool, accept_less: bool) ->
             )
         if path.exists():
             found = diff(load(path), Told.of(records))
-            if found.unasked and not accept_less:
+            gone = [f"{count(len(found.unasked), 'verdict')} was not asked"] if len(found.unasked) == 1 else []
+            gone += [f"{count(len(found.unasked), 'verdict')} were not asked"] if len(found.unasked) > 1 else []
+            lost = len(found.lost) + len(found.unoffered)
+            gone += [f"{count(lost, 'verdict')} {'was' if lost == 1 else 'were'} not reached"] if lost else []
+            if gone and not accept_less:
                 raise UsageError(
-                    f"{run} was not asked all that the baseline has ({count(len(found.unasked), 'verdict')}): "
-                    "the baseline would shrink; ask everything, or give --accept-less"
+                    f"{run} has less than the baseline: {' and '.join(gone)}; ask everything, "
+                    "or let the baseline shrink with --accept-less"
                 )
             show(found, "terminal")
         else:
@@ -86,7 +92,7 @@ def update(run: Path, folder: Path, accept_failures: bool, accept_less: bool) ->
 @command.command("compare")
 @click.argument("run", type=click.Path(path_type=Path), metavar="RUN.jsonl")
 @folder_option
-@click.option("--factor", type=click.FloatRange(min=1), metavar="X", help="As in `gradassay diff`.")
+@click.option("--factor", type=float, callback=finite, metavar="X", help="As in `gradassay diff`.")
 @click.option("--strict", is_flag=True, help="Exit with 1 also without a baseline, and if the comparison is not fair.")
 @click.option("--format", "shown_as", type=click.Choice(FORMATS), default=FORMATS[0], help="How it is shown.")
 @click.pass_context
@@ -95,7 +101,8 @@ def compare(context: click.Context, run: Path, folder: Path, factor: float | Non
 
     \b
     Exit status: 0  nothing broke, drifted or was lost, or there is no
-                    baseline of this platform (which is said)
+                    baseline of this platform, or it was asked
+                    nothing alike (which is said)
                  1  something did; with --strict, also if there is no
                     baseline or the comparison is not fair
                  2  a file cannot be read
@@ -127,7 +134,9 @@ def against(
         return not strict
     base = load(path)
     if why := nothing_in_common(base, new, path, run):
-        click.echo(f"Nothing was compared: {why}.")
+        from gradassay.views._words import printable
+
+        click.echo(f"Nothing was compared: {printable(why, longest=10_000)}.")
         return not strict
     click.echo(f"gradassay: compared with {path}", err=True)
     found = diff(base, new, factor=FACTOR if factor is None else factor)

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 FORMATS = ("terminal", "markdown", "github")
 
 
+def finite(context: click.Context, option: click.Parameter, factor: float | None) -> float | None:
+    """Refuse a factor beyond which nothing ever is."""
+    if factor is not None and not 1 <= factor < float("inf"):
+        raise click.BadParameter(f"{factor} should be a number from 1 on")
+    return factor
+
+
 @click.command("diff", short_help="Compare two runs: what broke, drifted or was lost.")
 @click.argument("base", type=click.Path(path_type=Path), metavar="BASE.jsonl")
 @click.argument("new", type=click.Path(path_type=Path), metavar="NEW.jsonl")
@@ -29,7 +36,8 @@ FORMATS = ("terminal", "markdown", "github")
 )
 @click.option(
     "--factor",
-    type=click.FloatRange(min=1),
+    type=float,
+    callback=finite,
     metavar="X",
     help="By how much the noise units of many elements may move: 1.5 if not given, and more for few elements.",
 )
@@ -63,13 +71,15 @@ def command(
         from gradassay._errors import UsageError
         from gradassay.runs._diff import diff
         from gradassay.runs._drift import FACTOR
-        from gradassay.runs._regressed import check_repeat, load, nothing_in_common
+        from gradassay.runs._regressed import check_repeat, load, nothing_in_common, same_run
 
         told = load(base, renames(renamed))
         later = load(new)
         repeats = [load(floor) for floor in floors]
         for path, repeat in zip(floors, repeats, strict=True):
             check_repeat(told, repeat, path)
+            if same_run(repeat, later):
+                raise UsageError(f"--floor {path} is NEW itself: what moved would be no drift; give a repeat of BASE")
         if why := nothing_in_common(told, later, base, new):
             raise UsageError(f"{why}\nfor a target that has another name now, give --map OLD=NEW")
         found = diff(told, later, factor=FACTOR if factor is None else factor, repeats=repeats)

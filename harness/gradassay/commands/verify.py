@@ -84,6 +84,8 @@ def command(
         for path in (markdown, junit):
             if path is not None:
                 check_writable(path)
+        if baseline is not None and baseline.is_file():
+            raise UsageError(f"--baseline {baseline} is a file; name its folder, which may hold other platforms' too")
         if baseline is not None and not baseline.is_dir():
             raise UsageError(
                 f"there is no folder {baseline}; a baseline is made by `gradassay baseline update RUN.jsonl`"

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradassay._location import backend_of, split
-from gradassay.runs._many import NOT_ASKED, REACHED, Floats, Integers, Many, version_key
+from gradassay.runs._many import FAILED, NOT_ASKED, REACHED, Floats, Integers, Many, version_key
 from gradassay.runs._shift import sized
 
 AXES = ("versions", "machine", "device", "mode")
@@ -177,7 +177,8 @@ def _cell(runs: list[tuple[int, Floats, Floats, npt.NDArray[np.int8]]]) -> Cell:
         return Cell(rows, *runs[0][1:])
     outcome = runs[0][3].copy()
     for *_, later in runs[1:]:
-        outcome = np.where(later == NOT_ASKED, outcome, later)
+        worse = np.isin(later, FAILED) | (~np.isin(outcome, REACHED) & (later != NOT_ASKED))
+        outcome = np.where(worse, later, outcome)
     return Cell(rows, _mean([run[1] for run in runs]), _mean([run[2] for run in runs]), outcome)
 
 
@@ -199,6 +200,8 @@ def _repeats(cells: list[list[tuple[int, Floats, Floats, npt.NDArray[np.int8]]]]
         for (a, first, top, _), (b, second, top2, _) in pairwise(runs):
             both = np.isfinite(first) & np.isfinite(second)
             apart = both & ((first != second) | (top != top2))
+            if not both.any():
+                continue
             pairs.add((a, b))
             counted["both"] += int(both.sum())
             counted["apart"] += int(apart.sum())

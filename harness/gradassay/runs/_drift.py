@@ -19,6 +19,8 @@ from gradassay.runs._told import Bits, Key, Told, state
 
 FACTOR = 1.5  # by which noise units may move
 SMALL = 0.5  # noise units, below which nobody is asked for less
+Figure = Literal["max", "rms"]
+FIGURES: tuple[Figure, ...] = ("max", "rms")
 USED = 0.4  # of a limit, below which one verdict alone says nothing
 SCATTER = 2.0  # how much a few elements scatter: another instruction set moves 8 of them by up to 1.9
 MOVED = 2e-3  # relative: a baseline has four digits
@@ -38,7 +40,7 @@ class Moved:
     """Noise units that moved beyond the factor."""
 
     group: Group
-    kind: Literal["RMS", "limit"]  # the pooled RMS, or the share of a limit that one verdict used
+    kind: Literal["RMS", "max", "rms"]  # the pooled RMS, or the share of a limit that one verdict used
     before: float
     now: float
     allowed: float  # the factor, for so many elements
@@ -73,14 +75,10 @@ def allowed(factor: float, elements: int) -> float:
     return factor * (1 + SCATTER / math.sqrt(max(elements, 1)))
 
 
-def used(verdict: Verdict) -> float:
-    """How much of its limits a verdict has used up."""
-    parts = [
-        figure / limit
-        for figure, limit in ((verdict.max, verdict.limit_max), (verdict.rms, verdict.limit_rms))
-        if figure is not None and limit
-    ]
-    return max(parts, default=0.0)
+def used(verdict: Verdict, figure: Figure) -> float:
+    """How much of a limit a verdict has used up: that of its largest element, or of its RMS."""
+    got, limit = (verdict.max, verdict.limit_max) if figure == "max" else (verdict.rms, verdict.limit_rms)
+    return got / limit if got is not None and limit else 0.0
 
 
 def drift(
@@ -112,7 +110,10 @@ def drift(
     found = []
     for group, pairs in groups.items():
         held = [[_like(told.verdicts, key, before) for key, before, _ in pairs] for told in repeats]
-        moved = _pooled(group, pairs, held, factor) or _single(group, pairs, held, factor)
+        moved = _pooled(group, pairs, held, factor)
+        alone = _single(group, pairs, held, factor)
+        if moved is None or (alone is not None and alone.worse and not moved.worse):
+            moved = alone
         if moved is not None:
             found.append(moved)
     found.sort(key=lambda m: max(m.now, SMALL) / max(m.before, SMALL), reverse=True)
@@ -136,13 +137,15 @@ def _single(group: Group, pairs: Sequence[Pair], repeats: Sequence[Sequence[Verd
     """Compare what each case uses of its limits; return the one that moved most."""
     found: list[tuple[float, Moved]] = []
     for number, pair in enumerate(pairs):
-        runs = [used(pair[1]), *(used(verdicts[number]) for verdicts in repeats)]
-        now, limit = used(pair[2]), allowed(factor, pair[1].elements)
-        for worse, before in ((True, max(runs)), (False, min(runs))):
-            high, low = (now, before) if worse else (before, now)
-            if high > USED and high > limit * low:
-                moved = Moved(group, "limit", before, now, limit, pair, len(pairs))
-                found.append((_ratio(before, now, worse=worse, least=USED / 10), moved))
+        limit = allowed(factor, pair[1].elements)
+        for figure in FIGURES:  # each beside itself: the RMS uses more of its limit than the largest element, or less
+            runs = [used(pair[1], figure), *(used(verdicts[number], figure) for verdicts in repeats)]
+            now = used(pair[2], figure)
+            for worse, before in ((True, max(runs)), (False, min(runs))):
+                high, low = (now, before) if worse else (before, now)
+                if high > USED and high > limit * low:
+                    moved = Moved(group, figure, before, now, limit, pair, len(pairs))
+                    found.append((_ratio(before, now, worse=worse, least=USED / 10), moved))
     # A case that is worse is told before one that is better.
     return max(found, key=lambda item: (item[1].worse, item[0]), default=(0.0, None))[1]
 
@@ -151,7 +154,8 @@ def rms(verdicts: Iterable[Verdict]) -> float:
     """RMS over all elements of all verdicts."""
     squares = elements = 0.0
     for verdict in verdicts:
-        squares += verdict.elements * (verdict.rms or 0.0) ** 2
+        size = verdict.rms or 0.0
+        squares += verdict.elements * size * size  # a power would raise where this is infinite
         elements += verdict.elements
     return math.sqrt(squares / elements) if elements else 0.0
 

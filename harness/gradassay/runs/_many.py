@@ -95,7 +95,7 @@ class Many:
         found = cls()
         for path, records in runs:
             taken, column = _taken(path, records, numbers)
-            same = next((run for run in found.runs if (run.header, run.footer) == (taken.header, taken.footer)), None)
+            same = next((run for run in found.runs if _mark(run) == _mark(taken)), None)
             if same is not None and taken.footer is not None:
                 found.copies.append((path, same.path))
                 continue
@@ -134,6 +134,11 @@ class _Columns:
     max: list[float] = field(default_factory=list)
     elements: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+
+
+def _mark(run: Taken) -> tuple[object, ...]:
+    """What a run and its copies have in common, a baseline that was made of it among them."""
+    return run.header.started, run.header.targets, run.footer.finished if run.footer else None
 
 
 def _taken(path: Path, records: Iterable[Record], numbers: dict[Asked, int]) -> tuple[Taken, _Columns]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -97,7 +98,7 @@ def _check_waivers(parts: Sequence[Part], waivers: Waivers | None) -> None:
         return
     for part in parts:
         waived = any(verdict.waived for verdict in part.each(Verdict))
-        if waivers is None and (waived or "--waivers" in part.header.command.split()):
+        if waivers is None and (waived or re.search(r"(^|\s)--waivers\b", part.header.command)):
             raise UsageError(
                 f"{part.name} was run with waivers, which are judged now: add --waivers FILE, the same file"
             )

@@ -99,7 +99,7 @@ def ratchet(path: Path, runs: Sequence[Path], saved: Sequence[Path] = ()) -> Rat
     raised = [Raised(entry, before.get(key)) for key, entry in known.items() if entry is not before.get(key)]
     if raised or not path.exists():
         store(path, known.values())
-    raised.sort(key=lambda one: (one.before is None, -one.now.max / one.now.limit))
+    raised.sort(key=lambda one: (one.before is None, -one.now.max / max(one.now.limit, 1e-9)))
     return Ratcheted(path, tuple(raised), len(known) - len(raised), infinite)
 
 
@@ -165,7 +165,11 @@ def load(path: Path) -> dict[Key, Entry]:
         raise RecordError(
             f"{path} has format {found.format}; this version of gradassay reads up to {FORMAT}: upgrade it"
         )
-    return {entry.key(): entry for entry in found.records}
+    held: dict[Key, Entry] = {}
+    for entry in found.records:  # a merge of two branches may leave both of their records
+        known = held.get(entry.key())
+        held[entry.key()] = entry if known is None or entry.max > known.max else known
+    return held
 
 
 def store(path: Path, entries: Iterable[Entry]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gradassay._errors import UsageError
 from gradassay._record import read
+from gradassay.runs._drift import drift
 from gradassay.runs._fair import fairness, same_selection
 from gradassay.runs._told import Told
 
@@ -35,6 +36,12 @@ def nothing_in_common(base: Told, new: Told, base_path: Path, new_path: Path) ->
     if not base.verdicts.keys() & new.verdicts.keys() and not same_selection(base.header, new.header):
         return f"they have no verdict in common: {base_path} and {new_path} were asked about other cases"
     return ""
+
+
+def same_run(a: Told, b: Told) -> bool:
+    """Whether two files hold one run, slimmed or not."""
+    same = (a.header.started, a.header.targets) == (b.header.started, b.header.targets)
+    return same and a.verdicts.keys() == b.verdicts.keys() and not drift(a, b).changed
 
 
 def check_repeat(base: Told, repeat: Told, path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 from msgspec.structs import replace
 
 from gradassay._errors import UsageError
+from gradassay._location import backend_of
 from gradassay._record import Cause, Drawn, Footer, Header, Record, RecordError, Verdict
 
 State = Literal["passed", "failing", "waived", "unreached"]
@@ -81,7 +82,12 @@ class Told:
         if header is None:
             raise RecordError("a run begins with a header; this one has none")
         names = _renamed(header.targets, renamed or {})
-        header = replace(header, targets=tuple(names.get(target, target) for target in header.targets))
+        backends = {backend_of(old): backend_of(new) for old, new in names.items()}
+        header = replace(
+            header,
+            targets=tuple(names.get(target, target) for target in header.targets),
+            versions={backends.get(backend, backend): own for backend, own in header.versions.items()},
+        )
         verdicts: dict[Key, Verdict] = {}
         seen: Counter[Key] = Counter()
         for one in held:
@@ -165,6 +171,9 @@ def _renamed(targets: Iterable[str], renamed: Mapping[str, str]) -> dict[str, st
         if not own:
             raise UsageError(f"--map {old}={new}: no target of BASE begins with {old}; there are {_few(held)}")
         found |= own
+    after = Counter(found.get(target, target) for target in held)
+    if twice := next((target for target, number in after.items() if number > 1), None):
+        raise UsageError(f"--map gives two targets of BASE the name {twice}: map each to a name of its own")
     return found
 
 

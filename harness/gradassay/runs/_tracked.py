@@ -230,24 +230,6 @@ class Tracked:
             freedom += b - a - 1
         return squares / max(freedom, 1), max(freedom, 1)
 
-    def outcomes(self) -> Iterator[Step]:
-        """Between runs: verdicts that passed and fail since, or the other way."""
-        outcomes = self.many.outcomes[np.ix_(self.positions, self.own)]
-        for i in range(1, len(self.rows)):
-            was, now = outcomes[i - 1], outcomes[i]
-            both = np.isin(was, REACHED) & np.isin(now, REACHED)
-            for failing, turned in (
-                (True, both & ~np.isin(was, FAILED) & np.isin(now, FAILED)),
-                (False, both & np.isin(was, FAILED) & ~np.isin(now, FAILED)),
-            ):
-                if turned.any():
-                    names = Counter(_subject(self.many, k) for k in self.own[turned])
-                    subject = ", ".join(name for name, _ in names.most_common(3))
-                    counts, number = (i, len(self.rows) - i), int(turned.sum())
-                    where = (self.rows[i - 1], self.rows[i])
-                    nothing = Shift(0.0, 0.0, 0)
-                    yield Step("outcomes", self.target, subject, where, counts, 0.0, 0.0, nothing, number, failing)
-
     def same_machine(self) -> list[int]:
         """Positions of the runs on the machine of most of them: times of another are not compared."""
         fields = ("system", "processor", "cpu", "cores")
@@ -284,12 +266,42 @@ class Tracked:
             first = split(values)
             if first is None:
                 continue
-            for one in (first, *(s for s in steps(values, min(limit, FURTHER)) if s.at != first.at)):
+            further = min(limit, FURTHER)
+            sides = (*steps(values[: first.at], further), *steps(values[first.at :], further, first.at))
+            found = sorted((first, *sides), key=lambda s: s.at)
+            ends = [0, *(s.at for s in found), len(values)]
+            for low, one, high in zip(ends, found, ends[2:], strict=False):
                 where = (self.rows[here[one.at - 1]], self.rows[here[one.at]])
-                before, after = float(np.mean(totals[here][: one.at])), float(np.mean(totals[here][one.at :]))
-                counts = (one.before, one.after)
+                before, after = float(np.mean(totals[here][low : one.at])), float(np.mean(totals[here][one.at : high]))
+                counts = (one.at - low, high - one.at)
                 shift = Shift(one.octaves, one.p, 0)
                 yield Step("time", self.target, subject, where, counts, before, after, shift, len(values))
+
+
+def outcomes(many: Many, target: str, rows: Sequence[int]) -> Iterator[Step]:
+    """Verdicts that passed and fail since, or the other way, each beside the last run that reached it.
+
+    Right and wrong are against the truth: they count however little else two runs have in common.
+    """
+    own = np.array([k for k, asked in enumerate(many.asked) if asked.target == target], np.int64)
+    last = np.full(len(own), -1)  # the position of the last run that reached it
+    for i, row in enumerate(rows):
+        now = many.outcomes[row, own]
+        here = np.isin(now, REACHED)
+        for j in np.unique(last[here & (last >= 0)]).tolist():
+            was = many.outcomes[rows[j], own]
+            both = here & (last == j)
+            for failing in (True, False):
+                turned = both & (np.isin(was, FAILED) != failing) & (np.isin(now, FAILED) == failing)
+                if turned.any():
+                    names = Counter(_subject(many, k) for k in own[turned])
+                    subject = ", ".join(name for name, _ in names.most_common(3))
+                    counts, number = (j + 1, len(rows) - i), int(turned.sum())
+                    where = (rows[j], row)
+                    yield Step(
+                        "outcomes", target, subject, where, counts, 0.0, 0.0, Shift(0.0, 0.0, 0), number, failing
+                    )
+        last[here] = i
 
 
 def _mean(values: Floats) -> Floats:

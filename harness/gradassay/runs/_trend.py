@@ -11,7 +11,7 @@ import numpy as np
 from gradassay._location import backend_of
 from gradassay.runs._many import NOT_ASKED, REACHED, Many, version_key
 from gradassay.runs._shift import discoveries
-from gradassay.runs._tracked import Line, Step, Tracked, Unfair
+from gradassay.runs._tracked import Line, Step, Tracked, Unfair, outcomes
 
 GROUND = ("limits", "specs", "suites", "cases", "sweep", "shard")  # fields of the header that must be the same
 WORDS = {"limits": "version of the limits", "specs": "versions of specs", "sweep": "whether it is a sweep"}
@@ -46,11 +46,11 @@ def trend(many: Many, *, by_date: bool = False) -> Trend:
             settings = _settings(many, backend, ordered)
             lines = []
             for target in dict.fromkeys(a.target for a in many.asked if backend_of(a.target) == backend):
+                found += outcomes(many, target, ordered)
                 tracked = Tracked.of(many, target, ordered, settings, unfair)
                 if tracked is not None:
                     lines.append(tracked.line())
                     found += tracked.noise()
-                    found += tracked.outcomes()
                     found += tracked.times(1.0)
             if lines:
                 histories.append(History(backend, ordered, settings, tuple(lines)))

@@ -60,7 +60,7 @@ def sections(diff: Diff) -> tuple[Section, ...]:
     """What changed, the worst first; nothing for what there is none of."""
     found = [
         _changes("Broken", "passed before and failing now", diff.broken, _broke, diff, bad=True),
-        _changes("Fails anew", "not reached before and failing now", diff.anew, _broke, diff, bad=True),
+        _changes("Newly asked and failing", "not reached before and failing now", diff.anew, _broke, diff, bad=True),
         _changes("Lost", "reached before and not now", diff.lost, _lost, diff, bad=True),
         _moved(diff.drift.worse, worse=True, counts=diff.fair.comparable),
         _changes("Skipped here", "reached on the other machine", diff.unoffered, _lost, diff, bad=False),
@@ -78,20 +78,19 @@ def sentence(diff: Diff) -> str:
     on = f"{count(diff.compared, 'verdict')} on {count(len(targets), 'target')}"
     drifted = count(len(diff.drift.worse), "tensor") + " drifted" if diff.drift.worse else ""
     counts = diff.fair.comparable
-    bad = [
-        f"{len(changes):,} {words}"
-        for changes, words in ((diff.broken, "broken"), (diff.anew, "failing anew"), (diff.lost, "lost"))
-        if changes
-    ]
+    bad = [f"{len(changes):,} {words}" for changes, words in ((diff.broken, "broken"), (diff.lost, "lost")) if changes]
     bad += [drifted] if drifted and counts else []
     bad += ["the run as a whole is not well"] if diff.whole else []
+    anew = f"{len(diff.anew):,} failing that had not been reached before" if diff.anew else ""
     if diff.stopped:
         head = f"INCOMPLETE: NEW stopped early; {', '.join(bad) or 'nothing else is wrong'} of {on}"
     elif bad:
         head = f"REGRESSED: {', '.join(bad)} of {on}"
+    elif anew:
+        head = f"REGRESSED: {anew}; {on} compared, none broken or lost"
     else:
         head = f"No regression: {on} compared, none broken or lost" + ("" if drifted else ", none drifted")
-    parts = [head]
+    parts = [head, *([anew] if anew and anew not in head else [])]
     if drifted and not counts:
         parts.append(f"{drifted}, which does not count: the comparison is not fair")
     parts += [
@@ -225,7 +224,8 @@ def _far(moved: Sequence[Moved]) -> str:
         most = f" over {count(one.verdicts, 'case')} (most in {case(now)})" if one.verdicts > 1 else f" ({case(now)})"
         return f"RMS {figure(one.before)} -> {figure(one.now)} noise units{most}"
     at = _at(key, now, of=len({other.group.tensor for other in moved}) > 1)
-    far = f"{units(before.max)} -> {units(now.max)} noise units"
+    what, low, high = ("", before.max, now.max) if one.kind == "max" else ("RMS ", before.rms, now.rms)
+    far = f"{what}{units(low)} -> {units(high)} noise units"
     return f"{one.before:.0%} -> {one.now:.0%} of its limit: {far} ({at})"
 
 

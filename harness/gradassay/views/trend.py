@@ -211,9 +211,10 @@ def conclusion(many: Many, found: Trend) -> str:
     noise = sum(group[0].kind != "time" for group in groups)
     time = len(groups) - noise
     compared = {run for history in found.histories for run in history.runs}
+    compared |= {run for step in found.steps for run in step.runs}
     if not compared:
         return "Nothing to compare: no two runs were asked the same"
-    most = max(len(history.runs) for history in found.histories)
+    most = max((len(history.runs) for history in found.histories), default=0)
     few = f"; time needs {2 * SIDE} runs on one machine to tell" if most < 2 * SIDE else ""
     if not groups:
         return f"No step in {count(len(compared), 'run')}{few}"

@@ -153,6 +153,7 @@ faults = (
         "none known",
         wrap=before(_nearly_masked),
         needs=RAGGED,
+        dtypes=frozenset({"float64", "float32", "bfloat16"}),  # in float16 the product is 0 whatever the padding
     ),
     Fault(
         "mask-by-multiplication",
