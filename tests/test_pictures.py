@@ -7,16 +7,20 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 import runs
 
+from gradassay._gathered import Gathered
 from gradassay._record import Element, Map, Record, Seconds, Verdict
+from gradassay._waivers import NONE
 from gradassay.views._summary import Summary
 
 pytest.importorskip("matplotlib", reason="the extra `report` is not installed")
@@ -159,6 +163,22 @@ def test_only_an_rms_of_enough_elements_counts_as_one_and_a_failure_without_a_nu
     assert (row["tensors"], row["|z| largest"], row["RMS 50%"]) == ("2", "infinite", "infinite")
 
 
+def test_every_tensor_of_few_is_a_dot_however_many_they_are() -> None:
+    targets = [f"b{n}/m/cpu/{dtype}" for n, dtype in product(range(20), DTYPES)]
+    told = [runs.verdict(target=target, tensor=f"w{n}", rms=1.0 + n) for target in targets for n in range(5)]
+    league = drawn([runs.header(targets), *told, runs.footer()])["league"]
+    paths = re.findall(r'<path d="([^"]*)" style="([^"]*)"', league.svg)
+    dots = [re.findall(r"M[\d.]+ [\d.]+\s*[HVL]", d) for d, style in paths if "stroke-linecap:round" in style]
+    assert sum(map(len, dots)) == 2 * 80 * 5  # an RMS and a largest |z| of each
+
+
+def test_the_league_says_whether_all_were_asked_the_same() -> None:
+    alike = [runs.verdict(target=target) for target in runs.TARGETS]
+    said = "Targets were not all asked the same: 1 to 2 tensors each."
+    assert said not in drawn([runs.header(), *alike])["league"].words
+    assert said in drawn([runs.header(), *alike, runs.verdict(tensor="h0")])["league"].words
+
+
 def test_the_steps_are_the_medians_of_sequences_whatever_their_length() -> None:
     flat = [runs.verdict(case=f"c{n}", along={"step": (float(n),) * (3 + n)}) for n in (1, 2, 9)]
     grown = runs.verdict(property="values", tensor="y", along={"step": tuple(float(n) for n in range(1, 13))})
@@ -184,6 +204,12 @@ def test_flat_steps_are_said_to_be_flat_and_wrong_ones_wrong() -> None:
     )
     off = drawn([runs.header(), runs.failed(tensor="x", along={"step": (1e6, 1e6, 1e6)})])["steps"].words
     assert "it is beyond noise all along, in gradients of torch/float32" in off
+
+
+def test_what_is_beyond_the_axis_of_steps_is_told() -> None:
+    for figure, said in ((1e6, ["up to 1.0e+06"]), (900.0, [])):
+        steps = drawn([runs.header(), runs.failed(tensor="x", along={"step": (figure,) * 3})])["steps"]
+        assert [text for text in texts(steps) if text.startswith("up to")] == said
 
 
 def test_a_map_tells_its_blocks_and_that_what_is_zero_is() -> None:
@@ -280,6 +306,10 @@ def test_the_time_is_that_of_the_footer_and_of_the_verdicts() -> None:
     assert table["Frameworks by mode", "torch/eager", "float64"] == "3.00"
     assert table["Frameworks by mode", "jax/jit/cpu:1", "float32"] == "6.00"
     assert table["Frameworks by property", "gradients", "float32"] == "1.00"
+    for what in ("Frameworks by mode", "Frameworks by property"):
+        assert table[what, "not of a verdict (starting, diagnosis)", ""] == "51.00"
+    whole = drawn([runs.header(), *spent, runs.footer(seconds=Seconds(framework=10.0))])["time"]
+    assert not any(row["of"].startswith("not of") for row in rows(whole))
     assert time.words == (
         "The run took 1 min 23 s. Of 1 min 23 s of work, which may have been side by side: frameworks 73%, truth 14%, "
         "noise 10%, harness 3%. The costliest mode is jax/jit/cpu:1: 6.0 s, 60%. The costliest property is values: "
@@ -427,6 +457,15 @@ def test_malformed_maps_are_left_out_and_named() -> None:
     for grid in ((), ((),), ((1.0,), (1.0, 2.0))):
         maps = drawn([runs.header(), a_map(got=grid)])["jacobian-maps"]
         assert not maps.svg and "malformed" in maps.words
+
+
+def test_maps_with_and_without_a_figure_can_be_put_in_order() -> None:
+    told = [msgspec.json.encode(one).decode() for one in (a_map(size=1), a_map(size=1, apart=((None,),)))]
+    found = [
+        Gathered.of(texts, [], NONE, started=datetime.now(UTC), complete=True).summary.maps
+        for texts in (told, told[::-1])
+    ]
+    assert found[0] == found[1] and len(found[0]) == 2
 
 
 def test_there_is_room_for_very_many_targets() -> None:

@@ -202,6 +202,9 @@ def test_every_cell_has_a_row_with_its_worst_verdict_and_the_command_that_asks_i
     row = page.split('id="a-1-1"')[1].split("</tr>")[0]
     for said in ("1 failed, 1 passed; 57.3 of 14.2", "weight_hh_l1_reverse", "wide/ragged", runs.failed().replay):
         assert said in row
+    other = [runs.verdict(max=9.0, rms=0.3), runs.verdict(tensor="h0", rms=2.7)]
+    row = shown([runs.header(), *other]).split('id="a-1-0"')[1].split("</tr>")[0]
+    assert "<td>0.3</td><td>x</td>" in row  # the RMS of the tensor beside it
 
 
 def test_links_within_the_page_lead_somewhere() -> None:
@@ -231,6 +234,19 @@ def test_the_answer_to_can_i_move_my_model_is_in_words() -> None:
     assert "✗ 1 of 1" in text
 
 
+def test_dtypes_come_from_fine_to_coarse() -> None:
+    names = ("float32", "bfloat16", "float64")
+    told = [runs.verdict(target=f"a/m/{d}", against=f"b/m/{d}", property="agreement") for d in names]
+    assert "in float64, float32, bfloat16;" in one_line(Words(shown([runs.header(), *told])).text)
+
+
+def test_a_link_names_a_run_where_there_are_several() -> None:
+    records = [*runs.bad()[:-1], *agreeing(), runs.footer()]
+    assert "run=a" not in shown(records)
+    assert re.findall(r"report=1&amp;run=(\w)", shown(records, records)) == ["a", "b"]
+    assert "with=torch&amp;run=b" in shown(records, records)
+
+
 def test_a_failure_is_told_in_full_with_its_cause_and_how_to_replay_it() -> None:
     records = [*runs.bad()[:-1], runs.cause(alternatives=("or the other",)), runs.footer()]
     text = one_line(Words(shown(records)).text)
@@ -246,10 +262,10 @@ def test_a_failure_is_told_in_full_with_its_cause_and_how_to_replay_it() -> None
 
 
 def test_more_failures_than_a_page_holds_are_counted() -> None:
-    many = [runs.failed(property=f"property-{number}") for number in range(103)]
+    many = [runs.failed(property=f"property-{number}") for number in range(1103)]
     text = one_line(Words(shown([runs.header(), *many, runs.footer()])).text)
     assert "100. torch/native/cpu/float32: property-99" in text
-    assert "and 3 more, which the list of verdicts has" in text
+    assert "and 1,003 more, which the list of verdicts has" in text
 
 
 def test_what_was_not_seen_has_its_reasons_and_the_run_its_facts() -> None:
@@ -321,14 +337,33 @@ def test_the_page_says_what_diff_says_of_two_runs() -> None:
     assert "Not fair: the cases differ bit for bit: 1 of 1." in text
     assert "REGRESSED: 1 broken of 1 verdict on 1 target." in text
     assert "Fair: 1 case the same bit for bit" in one_line(Words(shown(base, base)).text)
-    assert "there is nothing to compare" in one_line(Words(shown(base, base[:1])).text)
+    assert "A to B: Not fair" in text
+    assert "A to B: one of them holds no verdict: there is nothing to compare" in one_line(
+        Words(shown(base, base[:1])).text
+    )
+
+
+def test_every_step_of_several_runs_is_told_by_the_letters_of_the_page() -> None:
+    one, other = compared.run(runs.verdict()), compared.run(runs.verdict(), runs.verdict(tensor="h0"), complete=False)
+    text = one_line(Words(shown(one, other, one)).text)
+    for said in ("A to C: Fair: ", "A to B: Fair on what both were asked: ", "INCOMPLETE: B stopped early", "B to C: "):
+        assert said in text
+    assert not re.search("BASE|NEW", text)
+
+
+def test_a_target_that_nothing_was_reached_of_is_not_counted() -> None:
+    away = runs.skipped(target="mlx/eager/gpu/float32", property="", suite="", case="")
+    records = [*runs.good()[:-1], away, runs.footer()]
+    assert "Of 3 targets: 3 the same." in one_line(Words(shown(records, records)).text)
+    assert "No target was reached." in shown([runs.header(), away], [runs.header(), away])
 
 
 def test_a_target_of_one_run_alone_is_said_to_be_new_or_gone() -> None:
     fewer = [runs.header(runs.TARGETS[:1]), *(v for v in runs.good() if getattr(v, "target", "") == runs.TARGETS[0])]
     assert "not in the last run" in shown(runs.good(), [*fewer, runs.footer()])
     assert 'class="words text">new<' in shown([*fewer, runs.footer()], runs.good())
-    assert 'class="words text">new, and failed<' in shown([*fewer, runs.footer()], runs.bad())
+    assert 'class="words text">new, and failed<' in (page := shown([*fewer, runs.footer()], runs.bad()))
+    assert '<tr class="worse"' not in page  # nobody knows what it was
 
 
 # --- the verdicts behind it ------------------------------------------------------------------------------------

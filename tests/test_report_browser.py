@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import runs
 from browser import Seen, chromium, executable, opened
 from playwright.sync_api import Browser
 from test_report import HOSTILE, Picture, Table, agreeing, contrast, hostile, shown
 
-from gradassay._record import Record
+from gradassay._record import Element, Record
 
 CELL = 'table[data-matrix="a"] a[href="#a-1-1"]'  # gradients on torch's float32
 LISTED = "#list tbody tr:not(.detail)"
@@ -126,7 +127,9 @@ def test_a_cell_leads_to_its_verdicts_and_the_back_button_back(browser: Browser,
         ("#q=forward+mode", 1),
         ("#q=nothing+of+the+kind", 0),
         ("#a-1-1", 2),
-        ("#a-1", 6),
+        ("#a-1", 4),  # as many as its cell counts: no agreement
+        ("#target=torch&with=truth", 6),
+        ("#%", 10),
         ("#nonsense=1", 10),
         ("#a-99-99", 10),
         ("#a-facts", 10),
@@ -158,9 +161,70 @@ def test_the_matrix_tells_of_what_matches_alone(browser: Browser, file: Path) ->
     with opened(browser, file, "#tensor=x") as seen:
         assert seen.text(CELL) == "5.0"
         assert seen.page.locator(CELL).locator("xpath=..").get_attribute("class") == "used-1"
-        assert seen.page.locator(CELL).get_attribute("title") == "1 passed"
+        assert seen.page.locator(CELL).get_attribute("title") == "1 passed; 5.0 of 14.2"
         seen.page.fill("input[name=tensor]", "")
         assert seen.text(CELL) == "✗57.3"
+
+
+CELLS = "[...document.querySelectorAll('table[data-matrix] tr:not([hidden]) td:not(.out) > a')]"
+
+
+def test_what_matches_in_a_cell_is_told_as_the_whole_of_it_would_be(browser: Browser, tmp_path: Path) -> None:
+    """Hold a filter that leaves out one verdict against a page that never had it."""
+    boundless = element(kind="not finite", z=None)
+    kept: list[Record] = [
+        runs.verdict(property="values", tensor="y"),
+        runs.verdict(property="values", outcome="blind"),
+        runs.failed(),
+        runs.failed(tensor="h0", max=None, rms=None, worst=boundless),
+        runs.failed(property="hvp", waived="issue 7", max=20.0),
+        runs.failed(property="hvp", waived="issue 7", max=None, worst=None),
+        runs.failed(property="vjp", max=20.0),
+        runs.failed(property="vjp", max=30.0, worst=element(kind="structural zero")),
+        runs.verdict(property="jvp", outcome="errored", max=None, reason="boom"),
+        runs.failed(property="jvp"),
+    ]
+    names = ("values", "gradients", "hvp", "vjp", "jvp")
+    head = runs.header((runs.TARGETS[1],), properties=names)
+    gone = [runs.verdict(property=name, case="gone", max=1.0) for name in names]
+    told = f"{CELLS}.map(a => [a.textContent, a.title, a.parentElement.className])"
+    with opened(browser, written(tmp_path, [head, *kept, runs.footer()])) as seen:
+        whole = seen.page.evaluate(told)
+    with opened(browser, written(tmp_path, [head, *kept, *gone, runs.footer()]), "#case=wide/ragged") as seen:
+        assert seen.page.evaluate(told) == whole
+    assert [face for face, _, _ in whole] == ["✗30.0", "3.1", "✗", "w20.0", "✗30.0", "✗"]
+
+
+def element(**changes: Any) -> Element:
+    return msgspec.structs.replace(runs.WORST, **changes)
+
+
+def test_what_is_not_finite_is_the_worst_of_all(browser: Browser, tmp_path: Path) -> None:
+    nan = runs.failed(tensor="nan", max=None, rms=None, worst=element(kind="not finite", z=None))
+    file = written(tmp_path, [runs.header(), runs.failed(max=1e9), nan, runs.failed(max=20.0), runs.footer()])
+    with opened(browser, file, "#outcome=failed") as seen:
+        assert [" nan " in row for row in seen.texts(LISTED)] == [True, False, False]
+
+
+def test_a_filter_that_no_failure_matches_is_said_to_match_none(browser: Browser, file: Path) -> None:
+    with opened(browser, file, "#outcome=passed") as seen:
+        assert seen.texts("article") == []
+        assert seen.texts(".failures .none") == ["None of it matches the filter."]
+        seen.page.locator("#clear").click()
+        assert seen.texts(".failures .none") == []
+
+
+def test_a_verdict_too_many_for_its_details_says_so(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gradassay.views.html._columns.DETAILED", 1)
+    file = written(tmp_path, [runs.header(), runs.failed(max=99.0), runs.failed(tensor="x"), runs.footer()])
+    with opened(browser, file) as seen:
+        for button in seen.page.locator("#list .more").all():
+            button.click()
+        first, second = seen.texts("#list .detail")
+        assert "got 0.12345" in first and "left out" not in first
+        assert "left out got, should be and where, which the page has of the 1 worst verdicts alone" in second
 
 
 def test_the_worst_verdicts_come_first_a_page_at_a_time(browser: Browser, tmp_path: Path) -> None:
@@ -212,7 +276,7 @@ def test_a_failure_leads_to_all_its_verdicts_and_others_are_out_of_the_way(brows
     with opened(browser, file) as seen:
         assert len(seen.texts("article")) == 2
         seen.page.locator("#a-cause-1 [data-filter]").click()
-        assert seen.address.endswith("#run=a&report=1")
+        assert seen.address.endswith("#report=1")
         assert len(seen.texts(LISTED)) == 1
         assert len(seen.texts("article")) == 1
         assert seen.texts("#chips button") == ["cause 1 ×"]

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec.structs import astuple
 
 from gradassay import _limits, _plugins
 from gradassay._backend import FORWARD_ONLY
@@ -85,8 +84,8 @@ class Gathered:
         causes = sorted((c for c in found if isinstance(c, Cause)), key=place)
         # One cause is told with each test that it fails, and what was drawn with each that was asked of it.
         causes = list({(place(cause), cause.sentence): cause for cause in causes}.values())
-        drawn = sorted({d for d in found if isinstance(d, Drawn)}, key=astuple)
-        maps = sorted({m for m in found if isinstance(m, Map)}, key=astuple)
+        drawn = sorted({d for d in found if isinstance(d, Drawn)}, key=msgspec.json.encode)
+        maps = sorted({m for m in found if isinstance(m, Map)}, key=msgspec.json.encode)  # some figures are None
         versions = {name: own for one in told for name, own in sorted(one["versions"].items())}
         deselected = any(one["deselected"] for one in told)
 

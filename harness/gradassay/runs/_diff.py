@@ -68,7 +68,7 @@ class Diff:
 
     @property
     def regressed(self) -> bool:
-        """Whether anything broke, was lost or fails that was not reached before, drifted in a fair comparison, or the new run is cut short."""
+        """Whether NEW is worse than BASE, in any of the ways that count, or cut short."""
         drifted = self.fair.comparable and self.drift.worse
         return bool(self.broken or self.anew or self.lost or drifted or self.whole or self.stopped)
 

@@ -12,6 +12,7 @@ from gradassay.views._conclusion import budget
 from gradassay.views._summary import FAILING, Pair, Summary, counted, how_bad
 from gradassay.views._words import case, count, printable, some
 from gradassay.views.html._matrix import STEPS, share, short
+from gradassay.views.pictures._order import ordered
 
 SHOWN = 4  # of anything that may be many
 
@@ -59,7 +60,7 @@ class Between:
     @property
     def answer(self) -> tuple[str, str]:
         """Return yes or no, and why."""
-        dtypes = ", ".join(dict.fromkeys(printable(p.targets[0].rpartition("/")[2]) for p in self.pairs))
+        dtypes = ", ".join(printable(name) for name in ordered(p.targets[0].rpartition("/")[2] for p in self.pairs))
         bad = sum(counted(v) in FAILING for v in self.verdicts)
         said = f"{count(len(self.verdicts), 'verdict')} on {count(len(self.pairs), 'pair')} of targets in {dtypes}"
         worst = f"the largest difference is {budget(self.worst)} noise units, in {case(self.worst)}"

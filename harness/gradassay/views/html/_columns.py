@@ -46,10 +46,12 @@ def packed(summary: Summary, matrix: Matrix) -> str:
         "against": _Column(lambda v: v.against),
         "rms": _Column(lambda v: _figure(v.rms)),
         "max": _Column(lambda v: _figure(v.max)),
+        "beyond": _Column(lambda v: v.outcome in FAILING and how_bad(v)[0]),
         "limitRms": _Column(lambda v: _figure(v.limit_rms)),
         "limit": _Column(lambda v: _figure(v.limit_max)),
         "elements": _Column(lambda v: f"{v.elements:,}" if v.elements else ""),
         "report": _Column(lambda v: reports.get(id(v), "")),
+        "detailed": _Column(_detailed),
         "replay": _Column(lambda v: "" if v.replay == composed(v) else v.replay),
     }
     body = [column.fill(verdicts) for column in columns.values()]
@@ -57,6 +59,7 @@ def packed(summary: Summary, matrix: Matrix) -> str:
         "count": len(verdicts),
         "columns": [[name, column.bytes, column.shown()] for name, column in columns.items()],
         "details": _details(verdicts),
+        "mostDetailed": DETAILED,
     }
     told = json.dumps(head, separators=(",", ":")).encode()
     return b64encode(zlib.compress(len(told).to_bytes(4, "little") + told + b"".join(body), 9)).decode()
@@ -124,9 +127,13 @@ def _reports(summary: Summary) -> dict[int, str]:
     return found
 
 
+def _detailed(verdict: Verdict) -> bool:
+    return verdict.outcome in FAILING and verdict.worst is not None
+
+
 def _details(verdicts: Sequence[Verdict]) -> dict[int, tuple[str, str, str]]:
-    """Return got, should be and where of the worst element, of failing verdicts by their number."""
-    failing = [(number, v) for number, v in enumerate(verdicts) if v.outcome in FAILING and v.worst is not None]
+    """Return got, should be and where of the worst element, of the worst failing verdicts by their number."""
+    failing = [(number, v) for number, v in enumerate(verdicts) if _detailed(v)]
     failing.sort(key=lambda item: how_bad(item[1]), reverse=True)
     found = {}
     for number, v in failing[:DETAILED]:

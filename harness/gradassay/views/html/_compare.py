@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,11 @@ class Change:
     words: str
     kind: str  # one of `KINDS`
 
+    @property
+    def reached(self) -> bool:
+        """Whether anything of it ran, in any of the runs."""
+        return any(cell and set(cell.outcomes) - {"skipped", "not applicable"} for cell in self.cells)
+
 
 def differing(summaries: Sequence[Summary]) -> list[tuple[str, tuple[str, ...]]]:
     """Return (name, its value in each run) of every version and circumstance that is not the same in all."""
@@ -50,12 +56,21 @@ def _circumstances(header: Header) -> Iterator[tuple[str, str]]:
     yield "started", printable(header.started)
 
 
-def verdict(first: Summary, last: Summary) -> tuple[str, ...]:
-    """Return what `gradassay diff` says of the two: whether it is fair to compare them, and what it comes to."""
-    if not all(one.header and one.verdicts for one in (first, last)):
-        return ("One of them holds no verdict: there is nothing to compare.",)
-    found = diff(Told.of(_records(first)), Told.of(_records(last)))
-    return f"{fair_line(found)}.", f"{sentence(found)}."
+def verdicts(summaries: Sequence[Summary], letters: Sequence[str]) -> Iterator[str]:
+    """Yield what `gradassay diff` says of the first run and the last, then of each run and the next."""
+    last = len(summaries) - 1
+    steps = [(n, n + 1) for n in range(last)]
+    for a, b in dict.fromkeys([(0, last), *steps]):
+        yield f"{letters[a]} to {letters[b]}: {_verdict(summaries[a], summaries[b], letters[a], letters[b])}"
+
+
+def _verdict(base: Summary, new: Summary, a: str, b: str) -> str:
+    """Say whether it is fair to compare two runs, and what it comes to, by the letters of the page."""
+    if not all(one.header and one.verdicts for one in (base, new)):
+        return "one of them holds no verdict: there is nothing to compare."
+    found = diff(Told.of(_records(base)), Told.of(_records(new)))
+    named = {"BASE": a, "NEW": b}
+    return re.sub(r"\b(BASE|NEW)\b", lambda match: named[match[0]], f"{fair_line(found)}. {sentence(found)}.")
 
 
 def _records(summary: Summary) -> Iterator[Record]:
@@ -79,7 +94,7 @@ def _change(name: str, targets: Sequence[Target | None]) -> Change:
         if last is None or last.all is None:
             return Change(name, cells, "not in the last run", "other")
         bad = last.all.outcome in FAILING
-        return Change(name, cells, f"new, and {last.all.outcome}" if bad else "new", "worse" if bad else "other")
+        return Change(name, cells, f"new, and {last.all.outcome}" if bad else "new", "other")
     told: dict[tuple[str, str], list[str]] = {}  # (kind, how it changed) -> properties
     for key in dict.fromkeys([*first.cells, *last.cells]):
         if change := _became(first.cells.get(key), last.cells.get(key)):

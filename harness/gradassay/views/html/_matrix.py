@@ -34,7 +34,6 @@ class Cell:
     name: str  # of the property; empty: of a target as a whole
     outcomes: Counter[str]
     worst: Verdict
-    rms: float | None
 
     @property
     def outcome(self) -> str:
@@ -142,9 +141,7 @@ def matrix(summary: Summary, letter: str) -> Matrix:
 
 
 def cell(anchor: str, name: str, verdicts: Sequence[Verdict]) -> Cell:
-    worst = _worst(verdicts)
-    figures = [v.rms for v in verdicts if v.rms is not None and counted(v) in FIGURED]
-    return Cell(anchor, name, Counter(map(counted, verdicts)), worst, max(figures, default=None))
+    return Cell(anchor, name, Counter(map(counted, verdicts)), _worst(verdicts))
 
 
 def _worst(verdicts: Sequence[Verdict]) -> Verdict:

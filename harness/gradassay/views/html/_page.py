@@ -58,7 +58,8 @@ def page(runs: Sequence[Run], pictures: Sequence[Picture]) -> str:
     script = "'use strict';\n(() => {\n" + "".join(_file(f"script/{name}.js") for name in SCRIPTS) + "})();\n"
     summaries = [run.summary for run in runs]
     shown = [
-        _shown(run, letter, bool(pictures) and run is runs[-1]) for run, letter in zip(runs, LETTERS, strict=False)
+        _shown(run, letter, pictures=bool(pictures) and run is runs[-1], several=len(runs) > 1)
+        for run, letter in zip(runs, LETTERS, strict=False)
     ]
     return environment.get_template("page.html.j2").render(
         title=f"{' / '.join(dict.fromkeys(run['word'] for run in shown))}: {', '.join(run['name'] for run in shown)}",
@@ -84,7 +85,7 @@ def _policy(script: str) -> str:
     return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
 
 
-def _shown(run: Run, letter: str, pictures: bool) -> dict[str, Any]:
+def _shown(run: Run, letter: str, *, pictures: bool, several: bool) -> dict[str, Any]:
     """What the templates show of one run."""
     summary = run.summary
     of = matrix(summary, letter)
@@ -102,7 +103,9 @@ def _shown(run: Run, letter: str, pictures: bool) -> dict[str, Any]:
         "marks": list(in_words(of)),
         "wrong": summary.wrong,
         "failing": _failing(summary),
-        "reports": [_report(r, number, letter) for number, r in enumerate(summary.reports[:SHOWN], start=1)],
+        "reports": [
+            _report(r, number, letter if several else "") for number, r in enumerate(summary.reports[:SHOWN], start=1)
+        ],
         "more_reports": max(len(summary.reports) - SHOWN, 0),
         "agreements": agreements(summary, letter),
         "questions": answers(summary),
@@ -153,7 +156,7 @@ def _report(report: Report, number: int, letter: str) -> dict[str, Any]:
         "heading": heading(report),
         "lines": lines,
         "told": f"{count(requests, 'request')} fail{'s' if requests == 1 else ''} for this reason.",
-        "filter": urlencode({"report": number, "run": letter}),
+        "filter": urlencode({"report": number} | ({"run": letter} if letter else {})),
     }
 
 
@@ -168,10 +171,12 @@ def _unseen(summary: Summary) -> list[tuple[str, str, list[tuple[str, int, str]]
 
 def _comparison(shown: Sequence[Mapping[str, Any]], summaries: Sequence[Summary]) -> dict[str, Any]:
     changes = _compare.changes([run["matrix"] for run in shown])
-    numbers = [f"{sum(c.kind == kind for c in changes)} {words}" for kind, words in _compare.KINDS.items()]
+    reached = [change for change in changes if change.reached]
+    numbers = [f"{sum(c.kind == kind for c in reached)} {words}" for kind, words in _compare.KINDS.items()]
+    told = ", ".join(number for number in numbers if not number.startswith("0 "))
     return {
         "differing": _compare.differing(summaries),
-        "verdict": _compare.verdict(summaries[0], summaries[-1]),
+        "verdicts": list(_compare.verdicts(summaries, [run["letter"].upper() for run in shown])),
         "changes": changes,
-        "told": f"Of {count(len(changes), 'target')}: {', '.join(n for n in numbers if not n.startswith('0 '))}.",
+        "told": f"Of {count(len(reached), 'target')}: {told}." if reached else "No target was reached.",
     }

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from gradassay._location import split
+from gradassay.views.pictures._order import DTYPES as DTYPES
+from gradassay.views.pictures._order import ordered
 from gradassay.views.pictures._svg import SERIES
 
-DTYPES = ("float64", "float32", "bfloat16", "float16")  # from fine to coarse, in all pictures in the same colours
 PLAIN = "cpu"  # a device that is not said
 
 
@@ -22,11 +23,6 @@ def group_of(target: str) -> str:
     """`torch/native`, `jax/jit/cpu:1`: a target but for its dtype and the plain device."""
     backend, parts = split(target)
     return "/".join([backend, *(part for part in parts[:-1] if part != PLAIN)])
-
-
-def ordered(dtypes: Iterable[str]) -> list[str]:
-    """Return dtypes from fine to coarse, and others after them."""
-    return sorted(set(dtypes), key=lambda dtype: (DTYPES.index(dtype) if dtype in DTYPES else len(DTYPES), dtype))
 
 
 def colours(dtypes: Iterable[str]) -> dict[str, str]:

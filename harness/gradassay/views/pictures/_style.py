@@ -12,7 +12,8 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.transforms import IdentityTransform
 
-from gradassay.views.pictures._groups import colours, ordered
+from gradassay.views.pictures._groups import colours
+from gradassay.views.pictures._order import ordered
 from gradassay.views.pictures._svg import COLOUR, written
 
 WIDE = 430  # pixels of a panel: two fit beside each other on a screen, one on a telephone
@@ -159,7 +160,9 @@ def _patch(made: Axes, points: Sequence[Point], codes: Sequence[int]) -> PathPat
         return None
     _, height = size(made.on)
     places = (made.at(*point) for point in points)
-    patch = PathPatch(Path([(x, height - y) for x, y in places], codes), transform=IdentityTransform())
+    path = Path([(x, height - y) for x, y in places], codes)
+    path.should_simplify = False  # of 128 vertices or more it would leave out lines of no length, which dots are
+    patch = PathPatch(path, transform=IdentityTransform())
     made.on.add_artist(patch)
     return patch
 

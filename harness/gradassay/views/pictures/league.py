@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from gradassay.views._conclusion import budget, place_of
 from gradassay.views._summary import Summary
 from gradassay.views._words import count, grouped, printable
-from gradassay.views.pictures._groups import colours, dtype_of, group_of, ordered
+from gradassay.views.pictures._groups import colours, dtype_of, group_of
+from gradassay.views.pictures._order import ordered
 from gradassay.views.pictures._picture import Picture, absent, noise, told
 from gradassay.views.pictures._runs import headed, headings, table
 from gradassay.views.pictures._standings import FIGURES, SHARES, Standing, groups, standings
@@ -159,6 +160,9 @@ def _words(found: Sequence[Sequence[Standing]]) -> str:
             f"In {best.of}, {printable(best.target, 60)} is closest to the truth, with a median RMS of "
             f"{noise(best.typical)} noise units, and {printable(last.target, 60)} furthest, with {noise(last.typical)}."
         )
+        if len({frozenset((v.spec, v.suite, v.case, v.tensor) for v in s.verdicts) for s in ranked}) > 1:
+            sizes = [len(standing.verdicts) for standing in ranked]
+            parts.append(f"Targets were not all asked the same: {min(sizes):,} to {max(sizes):,} tensors each.")
     if passed:
         worst = max(passed, key=lambda v: v.max or 0.0)
         parts.append(f"The largest |z| that passed is {budget(worst)}: {shortened(place_of(worst), 200)}.")

@@ -14,8 +14,9 @@ from gradassay._location import backend_of
 from gradassay._record import Verdict
 from gradassay.views._summary import Summary
 from gradassay.views._words import count, printable, some, units
-from gradassay.views.pictures._groups import colours, dtype_of, ordered
-from gradassay.views.pictures._picture import Picture, absent, told
+from gradassay.views.pictures._groups import colours, dtype_of
+from gradassay.views.pictures._order import ordered
+from gradassay.views.pictures._picture import Picture, absent, noise, told
 from gradassay.views.pictures._runs import headed, headings, table
 from gradassay.views.pictures._style import (
     BAD,
@@ -144,6 +145,9 @@ def _panel(title: str, courses: Sequence[Course]) -> Figure:
         if most > NEAR:
             strokes(made, [((0, RMS_LIMIT), (PLACES, RMS_LIMIT))], BAD, 1)
             note(made, (PLACES, RMS_LIMIT), f"limit {RMS_LIMIT:g}", BAD, shift=(0, -3), align="right")
+        beyond = max((f for course in own for f in course.places if f is not None), default=0.0)
+        if beyond > most:
+            note(made, (PLACES, most), f"up to {noise(beyond)}", BAD, shift=(0, 12), align="right")
         for dtype, colour in colours(dtypes).items():
             drawn = [line for course in own if course.dtype == dtype for line in _lines(course.places, most)]
             strokes(made, drawn, colour, 1.8, round_ends=True)
@@ -153,11 +157,11 @@ def _panel(title: str, courses: Sequence[Course]) -> Figure:
 def _lines(places: Sequence[float | None], most: float) -> list[list[tuple[float, float]]]:
     """Return the lines between gaps."""
     lines: list[list[tuple[float, float]]] = [[]]
-    for place, noise in enumerate(places):
-        if noise is None:
+    for place, size in enumerate(places):
+        if size is None:
             lines.append([])
         else:
-            lines[-1].append((place + 0.5, within(noise, LEAST, most)))
+            lines[-1].append((place + 0.5, within(size, LEAST, most)))
     return [line if len(line) > 1 else line * 2 for line in lines if line]
 
 

@@ -22,7 +22,12 @@ SHOWN = 14  # bars; what is left is one more
 HEAD = ("what", "of", "dtype", "seconds")
 LEFT, RIGHT = 164, WIDE - 66  # pixels
 TOP, ROW, BAR, FOOT, KEY = 44, 17, 11, 24, 18
-READ = {"Frameworks by property": "what several properties ask alike counts for the first that asks"}
+READ = {
+    "Frameworks by mode": "not of a verdict: starting, and diagnosis of what failed",
+    "Frameworks by property": "what several properties ask alike counts for the first that asks",
+}
+REST = "not of a verdict (starting, diagnosis)"
+LEAST = 0.05  # seconds, of what rounds to any
 
 Bars = Mapping[str, Mapping[str, float]]  # what a bar is of -> its parts -> seconds
 
@@ -35,6 +40,7 @@ class Spent:
     modes: Bars
     properties: Bars
     elapsed: float | None
+    rest: float = 0.0  # of the frameworks, and of no verdict
 
     @classmethod
     def of(cls, summary: Summary) -> Spent:
@@ -52,11 +58,16 @@ class Spent:
         named = {"frameworks": spent.framework, "truth": spent.truth, "noise": spent.noise, "harness": spent.harness}
         whole = {name: {"": time} for name, time in named.items() if 0 < time < ENDLESS}
         elapsed = summary.footer.elapsed if 0 <= summary.footer.elapsed < ENDLESS else None
-        return cls(_ranked(whole), _ranked(modes), _ranked(properties), elapsed)
+        rest = spent.framework - sum(map(total, modes.values()))
+        return cls(
+            _ranked(whole), _ranked(modes), _ranked(properties), elapsed, rest if LEAST < rest < ENDLESS else 0.0
+        )
 
     @property
     def figures(self) -> dict[str, Bars]:
-        named = {"All": self.all, "Frameworks by mode": self.modes, "Frameworks by property": self.properties}
+        rest = {REST: {"": self.rest}} if self.rest else {}
+        parts = {"Frameworks by mode": self.modes, "Frameworks by property": self.properties}
+        named = {"All": self.all} | {name: {**bars, **rest} for name, bars in parts.items() if bars}
         return {name: bars for name, bars in named.items() if bars}
 
 
@@ -71,7 +82,7 @@ def picture(summaries: Sequence[Summary]) -> Picture:
         [
             (
                 f"Seconds, {headed(name.lower(), head)}",
-                _panel(headed(name, head), run.figures[name], READ.get(name, "")),
+                _panel(headed(name, head), run.figures[name], _read(name, run)),
             )
             for run, head in zip(runs, heads, strict=True)
             if name in run.figures
@@ -80,6 +91,10 @@ def picture(summaries: Sequence[Summary]) -> Picture:
     ]
     words = [headed(_words(run), head) for run, head in zip(runs, heads, strict=True)]
     return Picture(ID, TITLE, " ".join(words), panels(ID, figures), table(HEAD, heads, map(_rows, runs)))
+
+
+def _read(name: str, spent: Spent) -> str:
+    return READ.get(name, "") if spent.rest or name != "Frameworks by mode" else ""
 
 
 def _ranked(bars: Bars) -> Bars:
@@ -91,11 +106,14 @@ def total(parts: Mapping[str, float]) -> float:
 
 
 def _panel(head: str, bars: Bars, read: str) -> Figure:
-    shown = dict(list(bars.items())[:SHOWN])
-    if rest := list(bars.values())[SHOWN:]:
+    ranked = [name for name in bars if name != REST]
+    shown = {name: bars[name] for name in ranked[:SHOWN]}
+    if rest := [bars[name] for name in ranked[SHOWN:]]:
         left = dict.fromkeys(dtype for parts in rest for dtype in parts)
         shown[f"{len(rest)} others"] = {dtype: sum(parts.get(dtype, 0.0) for parts in rest) for dtype in left}
-    dtypes = dict.fromkeys(dtype for parts in shown.values() for dtype in parts)
+    shown |= {REST: bars[REST]} if REST in bars else {}
+    dtypes = dict.fromkeys(dtype for parts in shown.values() for dtype in parts if dtype)
+    colour = colours(dtypes) | {"": MUTED if dtypes else SERIES[0]}
     top = TOP if len(dtypes) > 1 else TOP - KEY
     bottom = top + ROW * len(shown)
     on = figure(bottom + FOOT)
@@ -106,11 +124,11 @@ def _panel(head: str, bars: Bars, read: str) -> Figure:
     made = Axes(on, (LEFT, top, RIGHT, bottom), (0, longest or 1.0), (bottom, top))
     for number, (name, parts) in enumerate(shown.items()):
         y = top + ROW * number + ROW / 2
-        say(on, (0, y + 4), name, INK, longest=27)
+        say(on, (0, y + 4), "not of a verdict" if name == REST else name, INK, longest=27)
         start = 0.0
-        for dtype, colour in colours(dtypes).items() if "" not in dtypes else [("", SERIES[0])]:
+        for dtype, own in colour.items():
             time = parts.get(dtype, 0.0)
-            boxes(made, [(start, y + BAR / 2, start + time, y - BAR / 2)] if time else [], colour)
+            boxes(made, [(start, y + BAR / 2, start + time, y - BAR / 2)] if time else [], own)
             start += time
         at = LEFT + (RIGHT - LEFT) * start / (longest or 1.0)
         say(on, (at + 5, y + 4), seconds(start), MUTED)

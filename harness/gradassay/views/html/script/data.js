@@ -12,7 +12,7 @@ async function unpack(element) {
   const data = new Uint8Array(await new Response(inflated).arrayBuffer());
   const length = new DataView(data.buffer).getUint32(0, true);
   const head = JSON.parse(new TextDecoder().decode(data.subarray(4, 4 + length)));
-  const run = { letter: element.dataset.run, count: head.count, details: head.details };
+  const run = { letter: element.dataset.run, count: head.count, details: head.details, mostDetailed: head.mostDetailed };
   let from = 4 + length;
   for (const [name, width, values] of head.columns) {
     const at = new Uint32Array(head.count);
@@ -28,6 +28,7 @@ async function unpack(element) {
   run.figures = run.max.values.map(number);
   run.limits = run.limit.values.map(number);
   run.ranks = run.outcome.values.map((name) => OUTCOMES.length - OUTCOMES.indexOf(name));
+  run.beyonds = run.beyond.values.map((text) => text === 'True');
   run.order = once(() => order(run));
   return run;
 }
@@ -40,11 +41,14 @@ function once(make) {
   return () => (made ??= make());
 }
 
-// All verdicts, the worst first: by outcome, then by how much of the limit was used. Numbers sort fast, and hold all three.
+// All verdicts, the worst first: by outcome, then what is wrong without bounds, then by how much of the limit was used.
+// Numbers sort fast, and hold all of it.
 function order(run) {
   const keys = new Float64Array(run.count);
   for (let i = 0; i < run.count; i++) {
-    const used = run.figures[run.max.at[i]] / (run.limits[run.limit.at[i]] || 1);
+    const figure = run.figures[run.max.at[i]];
+    const wrong = run.ranks[run.outcome.at[i]] > OUTCOMES.length - OUTCOMES.indexOf('passed');
+    const used = wrong && (run.beyonds[run.beyond.at[i]] || !(figure >= 0)) ? Infinity : figure / (run.limits[run.limit.at[i]] || 1);
     const step = used > 0 ? Math.round((Math.log2(used) + 64) * 2 ** 18) : 0; // below 2 ** 26 for what a double holds
     keys[i] = (run.ranks[run.outcome.at[i]] * 2 ** 26 + Math.min(step, 2 ** 26 - 1)) * 2 ** 22 + i;
   }

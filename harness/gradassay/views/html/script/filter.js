@@ -1,6 +1,7 @@
 // The filter: kept in the address, `#target=torch/float32&property=gradients`, so that it can be sent and gone back to.
 
 const KEYS = ['run', 'target', 'with', 'property', 'tensor', 'dtype', 'outcome', 'case', 'report', 'q'];
+const TRUTH = 'truth'; // what a verdict of no agreement is held against: `#target=torch&with=truth`
 const SEARCHED = ['target', 'property', 'tensor', 'outcome', 'reason', 'waived', 'against'];
 
 function parsed(hash) {
@@ -51,7 +52,12 @@ function matching(run, filter) {
   if (filter.tensor) keep('tensor', partly(run.tensor.values, filter.tensor));
   if (filter.case) keep('question', partly(run.question.names, filter.case));
   if (filter.dtype) keep('target', exactly(run.dtypes, filter.dtype));
-  if (filter.target || filter.with) sides(run, filter, passed);
+  if (filter.with === TRUTH) {
+    keep('against', exactly(run.against.values, ''));
+    if (filter.target) keep('target', targets(run.target.values, filter.target));
+  } else if (filter.target || filter.with) {
+    sides(run, filter, passed);
+  }
   if (filter.q) {
     const found = new Uint8Array(run.count);
     const masks = SEARCHED.map((name) => [run[name].at, within(run[name].values, filter.q)]);

@@ -89,8 +89,10 @@ function details(run, i) {
   const far = of(run, 'max', i) && `${of(run, 'max', i)} noise units at most${limit && ` (limit ${limit})`}, ` +
     `RMS ${of(run, 'rms', i) || '–'}${above && ` (limit ${above})`}, ${of(run, 'elements', i)} elements`;
   const report = of(run, 'report', i);
+  const left = of(run, 'detailed', i) === 'True' && !where &&
+    `got, should be and where, which the page has of the ${run.mostDetailed.toLocaleString('en')} worst verdicts alone`;
   const lines = [
-    ['how far', far], ['got', got], ['should be', want], ['where', where],
+    ['how far', far], ['left out', left], ['got', got], ['should be', want], ['where', where],
     ['reason', of(run, 'reason', i)], ['waived', of(run, 'waived', i)],
   ].filter(([, text]) => text);
   const box = make('dl', {}, ...lines.flatMap(([name, text]) => [make('dt', { textContent: name }), make('dd', { textContent: text })]));

@@ -1,6 +1,7 @@
 // The matrix under a filter: rows and columns without a verdict that matches go, and cells tell of those that do.
 
 const GLYPHS = { failed: '✗', errored: '!', waived: 'w', passed: '✓', blind: '◌', skipped: '–', 'not applicable': '·' };
+const FIGURED = ['failed', 'errored', 'waived', 'passed'];
 const NUMBERED = /^([a-z])-(\d+)(?:-(\d+|all))?$/; // the anchor of a row or a cell
 const matrices = new Map(); // letter -> {table, cells, rows, ...}
 
@@ -41,25 +42,29 @@ function meant(hash) {
   const found = NUMBERED.exec(hash.replace(/^#/, ''));
   const run = found && runs.find((one) => one.letter === found[1]);
   if (!run || !(found[2] in run.target.values)) return null;
-  const property = found[3] === 'all' ? WHOLE : run.property.values[found[3]];
-  return { run: several(run), target: run.target.values[found[2]], property };
+  const target = run.target.values[found[2]];
+  if (found[3] === undefined) return { run: several(run), target, with: TRUTH }; // no agreement, which its cell leaves out
+  return { run: several(run), target, property: found[3] === 'all' ? WHOLE : run.property.values[found[3]] };
 }
 
-// Count what passes a filter by cell and outcome, and find the verdict with the largest figure of each.
+// How far off a verdict is, as `how_bad` has it: what is infinitely wrong is further than any figure.
+const far = (run, i) => Math.log1p(run.figures[run.max.at[i]] || 0) + (run.beyonds[run.beyond.at[i]] ? 1000 : 0);
+
+// Count what passes a filter by cell and outcome, and find the verdict of each that is furthest off.
 function tally(run, passed, width) {
-  const size = run.target.values.length * width * OUTCOMES.length;
-  const counts = new Uint32Array(size);
-  const largest = new Int32Array(size).fill(-1);
+  const length = run.target.values.length * width * OUTCOMES.length;
+  const counts = new Uint32Array(length);
+  const largest = new Int32Array(length).fill(-1);
   const outcomes = run.outcome.values.map((name) => OUTCOMES.indexOf(name));
   const own = run.against.values.map((name) => name === '');
   for (let i = 0; i < run.count; i++) {
     if (!passed[i] || !own[run.against.at[i]]) continue;
     const row = run.target.at[i] * width;
-    const figure = run.figures[run.max.at[i]];
+    const size = far(run, i);
     for (const column of [run.property.at[i], width - 1]) {
       const at = (row + column) * OUTCOMES.length + outcomes[run.outcome.at[i]];
       counts[at] += 1;
-      if (figure >= 0 && !(largest[at] >= 0 && run.figures[run.max.at[largest[at]]] >= figure)) largest[at] = i;
+      if (!(largest[at] >= 0 && far(run, largest[at]) >= size)) largest[at] = i;
     }
   }
   return { counts, largest };
@@ -111,17 +116,21 @@ function face(run, cell, counts, largest, all) {
     return;
   }
   const outcome = OUTCOMES[first];
-  const most = ['passed', 'failed', 'waived'].includes(outcome) ? largest[first] : -1;
-  const text = most < 0 ? '' : short(run.figures[run.max.at[most]], of(run, 'max', most));
-  const used = most < 0 ? 0 : run.figures[run.max.at[most]] / (run.limits[run.limit.at[most]] || Infinity);
+  const errored = outcome === 'failed' && counts[1] && far(run, largest[1]) > far(run, largest[0]);
+  const most = largest[errored ? 1 : first];
+  const [figure, limit] = FIGURED.includes(outcome) ? [of(run, 'max', most), of(run, 'limit', most)] : ['', ''];
+  const text = outcome === 'errored' ? '' : short(run.figures[run.max.at[most]], figure);
+  const used = run.figures[run.max.at[most]] / (run.limits[run.limit.at[most]] || Infinity);
   const steps = [0.25, 0.5, 0.75].filter((step) => used >= step).length;
-  cell.td.className = outcome === 'passed' ? `used-${steps}` : outcome.replaceAll(' ', '-');
+  const part = counts[OUTCOMES.indexOf('blind')] || counts[OUTCOMES.indexOf('skipped')] ? ' part' : '';
+  cell.td.className = outcome === 'passed' ? `used-${steps}${part}` : outcome.replaceAll(' ', '-');
   a.textContent = outcome === 'passed' && text ? text : GLYPHS[outcome] + text;
-  a.title = OUTCOMES.flatMap((name, i) => (counts[i] ? [`${counts[i].toLocaleString('en')} ${name}`] : [])).join(', ');
+  a.title = OUTCOMES.flatMap((name, i) => (counts[i] ? [`${counts[i].toLocaleString('en')} ${name}`] : [])).join(', ') +
+    (figure && `; ${figure}${limit && ` of ${limit}`}`);
 }
 
 function short(figure, text) {
-  if (figure < 100) return text;
+  if (!text || !(figure >= 100)) return text;
   return figure < 1000 ? figure.toFixed(0) : figure.toExponential(0).replace('+', '');
 }
 

@@ -26,6 +26,8 @@ function reports(run, passed, filtered) {
   const seen = new Uint8Array(values.length);
   for (let i = 0; i < passed.length; i++) seen[at[i]] |= passed[i];
   for (const article of articles) article.hidden = filtered && !seen[values.indexOf(article.dataset.report)];
+  const none = filtered && !values.some((name, i) => name && seen[i]);
+  document.querySelector(`#run-${run.letter} .failures .none`).hidden = !none;
 }
 
 // What is filtered by, and has no field of its own.
@@ -106,6 +108,14 @@ function options(name, values) {
   select.replaceChildren(new Option('all', ''), ...values.map((value) => new Option(value, value)));
 }
 
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch { // not what an address may be: then it is meant as it is
+    return text;
+  }
+}
+
 async function begin() {
   for (const element of document.querySelectorAll('script.data')) {
     runs.push(await unpack(element));
@@ -141,7 +151,7 @@ async function begin() {
   }
   const { hash } = location;
   follow();
-  if (hash && !Object.keys(filter).length) document.getElementById(decodeURIComponent(hash.slice(1)))?.scrollIntoView();
+  if (hash && !Object.keys(filter).length) document.getElementById(decoded(hash.slice(1)))?.scrollIntoView();
   document.documentElement.dataset.ready = 'yes';
 }
 
