@@ -18,6 +18,7 @@ import msgspec
 
 from gradassay._record import Header, Record, Verdict, encode
 from gradassay._record import read as read
+from gradassay.runs._baseline import slim_verdict
 
 MADE = re.compile(r"(<!-- made: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 NUMBER = re.compile(r"(?<![\w.,:/-])\d+(?:,\d{3})*(?:\.\d+)?(?![\w.:/-]*\w)")
@@ -91,22 +92,7 @@ def digits(figure: float | None, many: int = 4) -> float | None:
 
 def bare(verdict: Verdict, **further: Any) -> Verdict:
     """A verdict's outcome and figures, in four digits, and nothing else but what is given."""
-    return Verdict(
-        target=verdict.target,
-        spec=verdict.spec,
-        suite=verdict.suite,
-        case=verdict.case,
-        property=verdict.property,
-        tensor=verdict.tensor,
-        outcome=verdict.outcome,
-        reason=verdict.reason,
-        elements=verdict.elements,
-        rms=digits(verdict.rms),
-        max=digits(verdict.max),
-        limit_rms=verdict.limit_rms,
-        limit_max=digits(verdict.limit_max),
-        **further,
-    )
+    return msgspec.structs.replace(slim_verdict(verdict), **further)
 
 
 def question(verdict: Verdict) -> tuple[str, str, str]:

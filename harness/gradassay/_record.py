@@ -17,6 +17,7 @@ import msgspec
 
 FORMAT = 3  # 2: causes; 3: what was drawn, maps, figures along axes; what earlier ones had is read as before
 
+FAILING = ("failed", "errored")  # outcomes
 Outcome = Literal["passed", "failed", "blind", "errored", "skipped", "not applicable"]
 
 

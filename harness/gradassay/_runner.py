@@ -28,7 +28,7 @@ from gradassay._oracle import Oracle
 from gradassay._plan import AGREEMENT, Job, Plan, Question
 from gradassay._predict import ending
 from gradassay._property import Finding, Property
-from gradassay._record import Cause, Drawn, Footer, Header, Map, Record, Seconds, Verdict
+from gradassay._record import FAILING, Cause, Drawn, Footer, Header, Map, Record, Seconds, Verdict
 from gradassay._session import BackendError, Session
 from gradassay._subject import DidNotRunError, Subject
 from gradassay._surroundings import command, commit, machine, own_version
@@ -36,7 +36,6 @@ from gradassay._waivers import NONE, Waivers
 
 COMPARED = ("values", "gradients")  # properties whose answers are set beside those of other targets
 
-FAILING = ("failed", "errored")
 DIGEST = 16  # hexadecimal digits of a hash, which nobody forges
 
 OnRecord = Callable[[Record], None]

@@ -16,11 +16,10 @@ import msgspec
 from gradassay._backend import Backend
 from gradassay._errors import UsageError
 from gradassay._plan import AGREEMENT, DRAWN, Plan
-from gradassay._record import Verdict
+from gradassay._record import FAILING, Verdict
 from gradassay.properties import properties_of
 from gradassay.views._words import count, printable, units
 
-FAILING = ("failed", "errored")
 PATTERN = re.compile(r"[\w.:/+=,-]+( [\w.:/+=,-]+)*")  # nothing that a shell or pytest's -k reads itself
 Words = str | tuple[str, ...]
 

@@ -49,12 +49,13 @@ def slim(records: Iterable[Record]) -> list[Record]:
     held = list(records)
     headers = [replace(one, command="", questions={}) for one in held if isinstance(one, Header)]
     drawn = sorted((one for one in held if isinstance(one, Drawn)), key=encode)
-    verdicts = sorted((_slim(one) for one in held if isinstance(one, Verdict)), key=_order)
+    verdicts = sorted((slim_verdict(one) for one in held if isinstance(one, Verdict)), key=_order)
     footers = [one for one in held if isinstance(one, Footer)]
     return [*headers[:1], *drawn, *verdicts, *footers[-1:]]
 
 
-def _slim(verdict: Verdict) -> Verdict:
+def slim_verdict(verdict: Verdict) -> Verdict:
+    """Return what a verdict is of, its outcome, and its figures in four digits."""
     return Verdict(
         target=verdict.target,
         spec=verdict.spec,

@@ -7,13 +7,14 @@ only where the questions are the same bit for bit, in the same units, on the sam
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gradassay._ladder import LADDER
 from gradassay._location import backend_of
 from gradassay._record import Header, Verdict
 from gradassay.runs._told import Bits, Told
+from gradassay.views._words import some
 
 MACHINE = ("cpu", "system", "processor", "python")
 KNOWN_SINCE = 3  # the format that says which cases were named, and whether it is a sweep or a shard
@@ -120,7 +121,7 @@ def _selection(a: Header, b: Header) -> Iterator[str]:
         yield from _lacking("NEW", what, one, other)
         yield from _lacking("BASE", what, other, one)
     if set(a.cases) != set(b.cases):
-        yield f"cases {_names(a.cases) or 'all'} and {_names(b.cases) or 'all'}"
+        yield f"cases {some(list(a.cases), 4) or 'all'} and {some(list(b.cases), 4) or 'all'}"
     if a.sweep != b.sweep:
         yield f"{'BASE' if a.sweep else 'NEW'} is a sweep"
     if a.shard != b.shard:
@@ -131,12 +132,7 @@ def _lacking(run: str, what: str, has: Iterable[str], other: Iterable[str]) -> I
     held = set(other)
     if names := [name for name in has if name not in held]:
         plural = {"property": "properties"}.get(what, f"{what}s")
-        yield f"{run} was not asked the {what if len(names) == 1 else plural} {_names(names)}"
-
-
-def _names(names: Sequence[str], most: int = 4) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+        yield f"{run} was not asked the {what if len(names) == 1 else plural} {some(names, 4)}"
 
 
 def _stopped(name: str, told: Told) -> str:

@@ -9,11 +9,9 @@ import msgspec
 from gradassay._causes import joined, place
 from gradassay._errors import UsageError
 from gradassay._ladder import LADDER
-from gradassay._record import Cause, Drawn, Verdict
+from gradassay._record import FAILING, Cause, Drawn, Verdict
 from gradassay.runs._part import Part
 from gradassay.views._words import printable
-
-FAILING = ("failed", "errored")
 
 
 def joined_drawn(parts: Sequence[Part]) -> list[Drawn]:

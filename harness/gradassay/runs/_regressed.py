@@ -10,6 +10,7 @@ from gradassay._record import read
 from gradassay.runs._drift import drift
 from gradassay.runs._fair import fairness, same_selection
 from gradassay.runs._told import Told
+from gradassay.views._words import some
 
 
 def load(path: Path, renamed: Mapping[str, str] | None = None) -> Told:
@@ -32,7 +33,9 @@ def nothing_in_common(base: Told, new: Told, base_path: Path, new_path: Path) ->
         ("property", base.header.properties, new.header.properties),
     ):
         if not set(a) & set(b):
-            return f"they have no {what} in common: {base_path} has {_some(a)}; {new_path} has {_some(b)}"
+            return (
+                f"they have no {what} in common: {base_path} has {some(list(a), 4)}; {new_path} has {some(list(b), 4)}"
+            )
     if not base.verdicts.keys() & new.verdicts.keys() and not same_selection(base.header, new.header):
         return f"they have no verdict in common: {base_path} and {new_path} were asked about other cases"
     return ""
@@ -56,7 +59,3 @@ def check_repeat(base: Told, repeat: Told, path: Path) -> None:
         raise UsageError(f"--floor {path} is no repeat of BASE: {'; '.join(unlike)}")
     if not base.verdicts.keys() & repeat.verdicts.keys():
         raise UsageError(f"--floor {path} is no repeat of BASE: they have no verdict in common")
-
-
-def _some(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from gradassay._errors import UsageError
 from gradassay._location import backend_of
 from gradassay._record import Cause, Drawn, Footer, Header, Record, RecordError, Verdict
+from gradassay.views._words import some
 
 State = Literal["passed", "failing", "waived", "unreached"]
 # An answer that came with another one, which has a verdict only if it is not the same bit for bit: "y of vjp".
@@ -169,13 +170,9 @@ def _renamed(targets: Iterable[str], renamed: Mapping[str, str]) -> dict[str, st
     for old, new in renamed.items():
         own = {t: new + t[len(old) :] for t in held if t == old or t.startswith(f"{old}/")}
         if not own:
-            raise UsageError(f"--map {old}={new}: no target of BASE begins with {old}; there are {_few(held)}")
+            raise UsageError(f"--map {old}={new}: no target of BASE begins with {old}; there are {some(held, 5)}")
         found |= own
     after = Counter(found.get(target, target) for target in held)
     if twice := next((target for target, number in after.items() if number > 1), None):
         raise UsageError(f"--map gives two targets of BASE the name {twice}: map each to a name of its own")
     return found
-
-
-def _few(held: list[str]) -> str:
-    return ", ".join(held[:5]) + (f" and {len(held) - 5} more" if len(held) > 5 else "")

@@ -9,9 +9,9 @@ from functools import cached_property
 from itertools import zip_longest
 
 from gradassay._location import backend_of, split
+from gradassay._record import FAILING as FAILING
 from gradassay._record import Cause, Drawn, Footer, Header, Map, Record, Verdict
 
-FAILING = ("failed", "errored")
 WAIVED = "waived"
 
 
