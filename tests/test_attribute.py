@@ -9,9 +9,10 @@ import pytest
 import runs
 from click.testing import CliRunner, Result
 from histories import drawn, many, run
+from msgspec.structs import replace
 from test_views import one_line
 
-from gradassay._record import Drawn, Record, encode
+from gradassay._record import Drawn, Record, Verdict, encode
 from gradassay.cli import main
 from gradassay.runs._attribute import Account, attribute
 from gradassay.runs._many import Many
@@ -269,3 +270,16 @@ def test_what_cannot_be_read_is_said(
 def test_foreign_names_are_shown_and_not_obeyed() -> None:
     odd = many(run([*drawn(1, target="torch/\x1b[31m/cpu/float32"), *drawn(2)], version="2\x1b[1m"))
     assert "\x1b" not in shown(odd) + as_markdown(odd, attribute(odd))
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_failure_in_any_run_of_a_setting_counts(order: tuple[int, int]) -> None:
+    good = drawn(1)
+    bad = [replace(v, outcome="errored", rms=None, max=None) for v in good if isinstance(v, Verdict)]
+    both = [run(good, day=1), run(bad, day=2)]
+    assert told(many(*(both[i] for i in order))).failed == len(bad)
+
+
+def test_runs_without_a_common_figure_are_no_repeat() -> None:
+    apart = many(run(drawn(1, cases=("a",)), day=1), run(drawn(1, cases=("b",)), day=2))
+    assert told(apart).grid.repeats[0] == 0 and "bit-equal" not in shown(apart)

@@ -200,6 +200,7 @@ def test_shards_that_had_waivers_need_them_again(tmp_path: Path) -> None:
     for other in (
         shard(2, 2, runs.failed(case="two", waived="https://a.b/1")),
         shard(2, 2, asked("two"), command="gradassay verify --waivers w.toml --shard 2/2"),
+        shard(2, 2, asked("two"), command="gradassay verify --waivers=w.toml --shard 2/2"),
     ):
         with pytest.raises(UsageError) as raised:
             merge([plain, other])

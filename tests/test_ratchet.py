@@ -187,3 +187,17 @@ def test_a_folder_that_is_not_there_is_said(folder: Path) -> None:
     found = gradassay("trend", str(told(folder, runs.verdict())), "--records", "nowhere/largest.json")
     assert found.exit_code == 2
     assert "there is no folder nowhere; make it first" in found.stderr
+
+
+def test_of_two_records_of_one_key_the_larger_stands(folder: Path) -> None:
+    worst(folder, runs.verdict(max=2.0))
+    path = folder / "largest.json"
+    held = json.loads(path.read_text())
+    [entry] = held["records"]
+    for order in ((9.9, 1.0), (1.0, 9.9)):
+        path.write_text(json.dumps(held | {"records": [entry | {"max": z} for z in order]}))
+        assert load(path)[KEY].max == 9.9
+
+
+def test_a_limit_of_nothing_is_no_error(folder: Path) -> None:
+    assert worst(folder, runs.verdict(max=2.0, limit_max=0.0))[KEY].max == 2.0

@@ -262,6 +262,16 @@ def test_two_steps_of_time_are_two() -> None:
     assert [one.at for one in steps(values, 0.01)] == [4, 8]
 
 
+def test_two_steps_of_one_series_are_both_told_with_what_lies_between() -> None:
+    taken = timed([10] * 4 + [30] * 4 + [5] * 9)
+    found = [step for step in trend(taken).steps if step.kind == "time" and step.subject == "everything"]
+    rose, fell = sorted(found, key=lambda step: step.runs)
+    assert (rose.runs, rose.counts, fell.runs, fell.counts) == ((3, 4), (4, 4), (7, 8), (4, 9))
+    for step, ratio in ((rose, 3.0), (fell, 1 / 6)):
+        assert step.after / step.before == pytest.approx(ratio, rel=0.2)
+        assert 2.0**step.shift.octaves == pytest.approx(ratio, rel=0.2)
+
+
 def test_few_runs_are_not_judged_by_time_and_that_is_said() -> None:
     taken = timed([1, 1, 4, 4])
     assert not [step for step in trend(taken).steps if step.kind == "time"]

@@ -259,8 +259,8 @@ class Tracked:
         if len(here) < 2 * SIDE:
             return
         for subject in (EVERYTHING, *dict.fromkeys(self.many.asked[k].property for k in self.own)):
-            octaves, totals = self.speeds(subject)
-            values = octaves[here]
+            speeds, totals = self.speeds(subject)
+            values = speeds[here]
             if not np.isfinite(values).all():
                 continue
             first = split(values)
@@ -274,7 +274,8 @@ class Tracked:
                 where = (self.rows[here[one.at - 1]], self.rows[here[one.at]])
                 before, after = float(np.mean(totals[here][low : one.at])), float(np.mean(totals[here][one.at : high]))
                 counts = (one.at - low, high - one.at)
-                shift = Shift(one.octaves, one.p, 0)
+                octaves = float(values[one.at : high].mean() - values[low : one.at].mean())  # up to the next step
+                shift = Shift(octaves, one.p, 0)
                 yield Step("time", self.target, subject, where, counts, before, after, shift, len(values))
 
 
