@@ -138,3 +138,11 @@ def test_a_target_that_is_called_otherwise_now_is_mapped() -> None:
     renamed = Told.of(run(*VERDICTS), {"torch": "torch-2.13"})
     assert renamed.header.targets[1:] == ("torch-2.13/native/cpu/float32", "torch-2.13/native/cpu/bfloat16")
     assert {key.target for key in renamed.verdicts} == {TARGET.replace("torch", "torch-2.13")}
+
+
+def test_another_gpu_is_another_machine() -> None:
+    versions = [{"torch": {"torch": "2.13.0", "gpu": gpu}} for gpu in ("NVIDIA A100", "NVIDIA H200")]
+    found = compared(*(run(runs.verdict(), versions=own) for own in versions)).fair
+    assert found.unlike == ("gpu of torch NVIDIA A100 and NVIDIA H200",) and found.elsewhere and not found.compared
+    same = compared(*(run(runs.verdict(), versions=versions[0]) for _ in range(2))).fair
+    assert same.fair and not same.elsewhere

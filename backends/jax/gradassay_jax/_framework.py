@@ -38,7 +38,9 @@ def device(name: str) -> jax.Device:
 
 def versions() -> dict[str, str]:
     packages = ("jax", "jaxlib", "numpy", "ml_dtypes")
-    return {name: version(name) for name in packages} | {"xla_flags": os.environ.get("XLA_FLAGS", "")}
+    found = {name: version(name) for name in packages} | {"xla_flags": os.environ.get("XLA_FLAGS", "")}
+    gpus = [device.device_kind for device in jax.devices() if device.platform == "gpu"]
+    return found | dict(zip(("gpu",), gpus, strict=False))
 
 
 def place(tensors: Tensors, where: jax.Device) -> dict[str, jax.Array]:

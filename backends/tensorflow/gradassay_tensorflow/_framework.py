@@ -67,12 +67,14 @@ def device_of(tensor: Tensor) -> str:
 
 def versions() -> Mapping[str, str]:
     """Return the versions, and what else decides the arithmetic."""
+    gpus = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
     return {
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
         "intra-op threads": os.environ.get("TF_NUM_INTRAOP_THREADS", "default"),
         "CUDA": str(tf.sysconfig.get_build_info().get("cuda_version", "none")),
+        **({"gpu": str(gpus[0].get("device_name", "not told"))} if gpus else {}),
     }
 
 

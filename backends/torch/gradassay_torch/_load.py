@@ -90,4 +90,6 @@ def versions() -> dict[str, str]:
     cudnn: Any = torch.backends.cudnn
     if cudnn.is_available():
         found["cudnn"] = str(cudnn.version())
+    if torch.cuda.is_available():
+        found["gpu"] = torch.cuda.get_device_name(0)
     return found

@@ -16,6 +16,7 @@ from gradassay._record import Header, Verdict
 from gradassay.runs._told import Bits, Told
 from gradassay.views._words import some
 
+GPU = "gpu"  # what a backend calls its device among its versions
 MACHINE = ("cpu", "system", "processor", "python")
 KNOWN_SINCE = 3  # the format that says which cases were named, and whether it is a sweep or a shard
 RELEASE = re.compile(r"^([A-Za-z]+)-[^-]*.*?((?:-with-\S+)?)$")
@@ -64,6 +65,9 @@ def fairness(base: Told, new: Told) -> Fairness:
         elif left != right:
             unlike.append(f"{part} {left} and {right}")
             elsewhere = elsewhere or part != "python"
+    for backend, left, right in _gpus(a, b):
+        unlike.append(f"gpu of {backend} {left} and {right}")
+        elsewhere = True
     if min(a.format, b.format) < KNOWN_SINCE:
         unknown.append("how cases were selected")
     partial = [*_selection(a, b)]
@@ -139,12 +143,21 @@ def _stopped(name: str, told: Told) -> str:
     return f"{name} did not complete: it stopped after {len(told.verdicts):,} verdicts"
 
 
+def _gpus(a: Header, b: Header) -> Iterator[tuple[str, str, str]]:
+    """The GPUs of what both ran on one, where they differ: a part of the machine that frameworks alone can name."""
+    for backend in sorted(a.versions.keys() & b.versions.keys()):
+        left, right = (header.versions[backend].get(GPU, "") for header in (a, b))
+        if left and right and left != right:
+            yield backend, left, right
+
+
 def _compared(a: Header, b: Header) -> Iterator[str]:
     """Versions that differ, of what both ran: `torch 2.12.0 -> 2.13.0`."""
     found: dict[str, None] = {}
     backends = {backend_of(target) for target in a.targets} & {backend_of(target) for target in b.targets}
     for backend in sorted(backends & a.versions.keys() & b.versions.keys()):
-        found |= dict.fromkeys(_changes(a.versions[backend], b.versions[backend]))
+        old, new = ({k: v for k, v in h.versions[backend].items() if k != GPU} for h in (a, b))
+        found |= dict.fromkeys(_changes(old, new))
     facts = [
         {name: h.machine.get(name, "") for name in ("python", "numpy", "cores")}
         | {"gradassay": h.gradassay}
