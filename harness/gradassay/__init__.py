@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gradassay._spec import Spec as Spec
     from gradassay._spec import Tensor as Tensor
     from gradassay._spec import Tensors as Tensors
+    from gradassay._structure import Structure as Structure
     from gradassay._subject import Subject as Subject
     from gradassay._target import Target as Target
     from gradassay._words import Words as Words
@@ -51,6 +52,7 @@ _MODULES = {
     "_property": "Finding Property",
     "_run": "verify",
     "_spec": "Axis CaseTemplate Spec Tensor Tensors",
+    "_structure": "Structure",
     "_subject": "Subject",
     "_target": "Target",
     "_words": "Words",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import numpy as np
 
+from gradassay._structure import Structure
+
 if TYPE_CHECKING:
     from gradassay._fault import Fault
     from gradassay._ops import Ops, Value
@@ -108,3 +110,5 @@ class Spec(Generic[Config, Call]):
     hypotheses: Callable[[Config], Sequence[Fault]] = lambda config: ()
     # A Hypothesis strategy of templates whose features are all among those given, of these regimes (all, if none).
     strategy: Callable[[frozenset[str], tuple[str, ...]], Any] | None = None
+    # Which entries of a Jacobian are zero by the equations, and how a call is cut: nothing is promised by default.
+    structure: Callable[[Config, Call], Structure] = lambda config, call: Structure()

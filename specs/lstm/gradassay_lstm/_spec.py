@@ -11,6 +11,7 @@ from gradassay_lstm._draw import draw, regimes
 from gradassay_lstm._equations import equations
 from gradassay_lstm._features import features
 from gradassay_lstm._hypotheses import hypotheses
+from gradassay_lstm._structure import structure
 from gradassay_lstm._suites import suites
 from gradassay_lstm._tensors import tensors
 from gradassay_lstm.faults import benign, faults
@@ -42,4 +43,5 @@ spec = Spec(
     benign=benign,
     hypotheses=hypotheses,
     strategy=strategy,
+    structure=structure,
 )
