@@ -328,9 +328,9 @@ def test_products_of_balls_are_those_of_floats_in_every_lane(lanes: tuple[tuple[
 
 
 def test_one_hot_cotangents_pick_one_element_a_lane() -> None:
-    found = Float64().one_hot((2, 3), 1, 5)
+    found = Float64().one_hot((2, 3), [1, 2, 4, 3])
     assert found.shape == (1, 4, 2, 3) and found.sum() == 4
-    assert [np.flatnonzero(lane).tolist() for lane in found[0]] == [[1], [2], [3], [4]]
+    assert [np.flatnonzero(lane).tolist() for lane in found[0]] == [[1], [2], [4], [3]]
 
 
 def test_an_exact_dot_is_rounded_once() -> None:

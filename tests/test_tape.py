@@ -26,7 +26,7 @@ def check(rule: Rule, numbers: Any, absolute: float = 0.0) -> None:
     assert value.shape == want.shape, f"rule '{rule.name}': shape {value.shape}; should be {want.shape}"
     assert np.allclose(value, want, rtol=1e-13, atol=0), f"rule '{rule.name}': the value is {value}; should be {want}"
     size = int(np.prod(want.shape, dtype=np.int64))
-    pulled = tape.gradients([(out, numbers.one_hot(want.shape, 0, size))], leaves)
+    pulled = tape.gradients([(out, numbers.one_hot(want.shape, range(size)))], leaves)
     for k, (cotangents, exact) in enumerate(zip(pulled, complex_step(rule), strict=True)):
         operand = leaves[k].shape
         rows = np.broadcast_to(cotangents, (1, size, *operand))[0].astype(np.float64)

@@ -44,12 +44,12 @@ class Float64:
     def shape(self, a: A) -> tuple[int, ...]:
         return a.shape[LANES:]
 
-    def one_hot(self, shape: tuple[int, ...], start: int, stop: int) -> A:
-        """Cotangents that pick elements start..stop of a flattened tensor: shape (1, stop - start, *shape)."""
+    def one_hot(self, shape: tuple[int, ...], elements: Sequence[int] | npt.NDArray[np.intp]) -> A:
+        """Cotangents that pick `elements` of a flattened tensor, one a lane: shape (1, len(elements), *shape)."""
         size = int(np.prod(shape, dtype=np.int64))
-        rows = np.zeros((stop - start, size))
-        rows[np.arange(stop - start), np.arange(start, stop)] = 1.0
-        return np.asarray(self.lift(rows.reshape(stop - start, *shape))[0])
+        rows = np.zeros((len(elements), size))
+        rows[np.arange(len(elements)), elements] = 1.0
+        return np.asarray(self.lift(rows.reshape(len(elements), *shape))[0])
 
     def index(self, a: A, index: Index) -> A:
         return np.asarray(a[lanes_of(index)], dtype=a.dtype)

@@ -42,8 +42,8 @@ class Dual:
     def shape(self, a: Pair) -> tuple[int, ...]:
         return self.base.shape(a.primal)
 
-    def one_hot(self, shape: tuple[int, ...], start: int, stop: int) -> Pair:
-        return Pair(self.base.one_hot(shape, start, stop), None)
+    def one_hot(self, shape: tuple[int, ...], elements: Sequence[int] | npt.NDArray[np.intp]) -> Pair:
+        return Pair(self.base.one_hot(shape, elements), None)
 
     def _plus(self, a: A | None, b: A | None) -> A | None:
         if a is None or b is None:

@@ -14,6 +14,7 @@ from gradassay._dual import Dual
 from gradassay._spec import Tensors
 from gradassay._tape import Tape
 
+Block = tuple[tuple[int, int], ...]
 Kind = Literal["vjp", "jvp", "jacobian", "hvp", "adjoint", "symmetry", "trace"]
 
 CHUNK = 8  # rows of a noisy Jacobian pulled back at once: memory is the number of samples times this
@@ -24,9 +25,12 @@ class Query:
     """What is asked of a case. Arrays are in the case's dtype; their bytes are part of the question.
 
     "vjp" answers with the outputs and, for each of `wrt`, the pulled-back `cotangents`; "jvp" with the outputs'
-    tangents; "jacobian" with d `of` / d `wrt[0]`; "hvp" with the derivative of the VJP in the direction
-    `tangents`; "adjoint" with <v, J u> and <J'v, u>; "symmetry" with <w, H u> and <u, H w>, where H u is the "hvp" and
-    w is `against`; "trace" with the cotangents of every mark named in `wrt`.
+    tangents; "jacobian" with d `of` / d `wrt[0]`, or a block of it; "hvp" with the derivative of the VJP in the
+    direction `tangents`; "adjoint" with <v, J u> and <J'v, u>; "symmetry" with <w, H u> and <u, H w>, where H u is
+    the "hvp" and w is `against`; "trace" with the cotangents of every mark named in `wrt`.
+
+    `of_block` and `wrt_block` cut a Jacobian: one (start, stop) for each axis of `of` and of `wrt[0]`; empty is
+    the whole. The answer has the block's shape, and its cost follows the block.
     """
 
     kind: Kind
@@ -35,6 +39,8 @@ class Query:
     wrt: tuple[str, ...] = ()
     of: str = ""
     against: Tensors = field(default_factory=dict)
+    of_block: Block = ()
+    wrt_block: Block = ()
 
 
 def evaluate(numbers: Float64, case: Case, query: Query, edits: Mapping[str, Any] | None = None) -> dict[str, A]:
@@ -80,7 +86,7 @@ def evaluate(numbers: Float64, case: Case, query: Query, edits: Mapping[str, Any
     if query.kind == "jvp":
         return {name: _one(numbers, over.tangent(out.value)) for name, out in outputs.items()}
     if query.kind == "jacobian":
-        return {"jacobian": _jacobian(numbers, tape, outputs[query.of], leaves[query.wrt[0]])}
+        return {"jacobian": _jacobian(numbers, tape, outputs[query.of], leaves[query.wrt[0]], query)}
     if query.kind == "hvp":
         pulled = tape.gradients(seeds(), [leaves[name] for name in query.wrt])
         return {f"d {n}": _one(numbers, over.tangent(g)) for n, g in zip(query.wrt, pulled, strict=True)}
@@ -113,15 +119,38 @@ def _dot(numbers: Float64, pairs: Sequence[tuple[A, A]]) -> A:
     return np.asarray(total if noisy else total.reshape(()))
 
 
-def _jacobian(numbers: Float64, tape: Tape, of: Any, wrt: Any) -> A:
-    size = int(np.prod(of.shape, dtype=np.int64))
-    step = CHUNK if isinstance(numbers, Noisy) else max(size, 1)
-    rows = []
-    for start in range(0, size, step):
-        hot = numbers.one_hot(of.shape, start, min(start + step, size))
-        rows.append(tape.gradients([(of, hot)], [wrt])[0])
-    samples = max((len(row) for row in rows), default=1)
-    rows = [np.broadcast_to(r, (samples, min(step, size - i * step), *wrt.shape)) for i, r in enumerate(rows)]
-    stacked = np.concatenate(rows, axis=1) if rows else numbers.lift(np.zeros((0, *wrt.shape)))[0]
-    whole = stacked.reshape(samples, *of.shape, *wrt.shape)
+def _jacobian(numbers: Float64, tape: Tape, of: Any, wrt: Any, query: Query) -> A:
+    rows, columns = block_of(query.of_block, of.shape, "of"), block_of(query.wrt_block, wrt.shape, "wrt")
+    picked = np.arange(int(np.prod(of.shape, dtype=np.int64))).reshape(of.shape)[rows]
+    elements = picked.ravel()
+    chunks = []
+    for start in range(0, elements.size, CHUNK if isinstance(numbers, Noisy) else max(elements.size, 1)):
+        chunk = elements[start : start + CHUNK] if isinstance(numbers, Noisy) else elements
+        pulled = tape.gradients([(of, numbers.one_hot(of.shape, chunk))], [wrt])[0]
+        # A variable that no output reaches comes back with one lane of zeros.
+        chunks.append(np.broadcast_to(pulled, (len(pulled), len(chunk), *wrt.shape))[:, :, *columns])
+    samples = max((len(chunk) for chunk in chunks), default=1)
+    chunks = [np.broadcast_to(chunk, (samples, *chunk.shape[1:])) for chunk in chunks]
+    nothing = numbers.lift(np.zeros((0, *wrt.shape)))[0][:, :, *columns]
+    stacked = np.concatenate(chunks, axis=1) if chunks else nothing
+    whole = stacked.reshape(samples, *picked.shape, *stacked.shape[2:])
     return whole if isinstance(numbers, Noisy) else whole[0]
+
+
+def block_of(block: Block, shape: tuple[int, ...], what: str) -> tuple[slice, ...]:
+    """Return a block as slices, one an axis.
+
+    Raises:
+        ValueError: unless it is empty, which means the whole, or has 0 <= start <= stop <= size for every axis.
+    """
+    if not block:
+        return (slice(None),) * len(shape)
+    fits = len(block) == len(shape) and all(
+        0 <= start <= stop <= size for (start, stop), size in zip(block, shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"{what}_block={block!r} of an array of shape {shape}: give one (start, stop) for each of its axes, "
+            "with 0 <= start <= stop <= size, or nothing for the whole"
+        )
+    return tuple(slice(start, stop) for start, stop in block)

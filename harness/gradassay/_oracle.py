@@ -153,6 +153,7 @@ def asked_key(case: Case, query: Query) -> str:
         list(query.wrt),
         query.of,
         *([dict(query.against)] if query.against else []),
+        *([query.of_block, query.wrt_block] if query.of_block or query.wrt_block else []),
     )
 
 

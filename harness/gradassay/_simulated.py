@@ -108,7 +108,7 @@ class SimulatedModel:
     def jacobian(self, inputs: Tensors, of: str, wrt: str) -> Array:
         tape, leaves, outputs = self._run(inputs)
         size = int(np.prod(outputs[of].shape, dtype=np.int64))
-        hot = tape.numbers.one_hot(outputs[of].shape, 0, size)
+        hot = tape.numbers.one_hot(outputs[of].shape, range(size))
         (rows,) = tape.gradients([(outputs[of], hot)], [leaves[wrt]])
         rows = np.broadcast_to(rows, (1, size, *leaves[wrt].shape))
         return np.asarray(rows.reshape(*outputs[of].shape, *leaves[wrt].shape).astype(self._dtype))
