@@ -283,7 +283,11 @@ def test_a_right_one_can_be_read(tmp_path):
         (CASE + CASE, "mine.toml, case 'a', field name: an earlier case has it; a name should be unique in its suite"),
         (
             CASE.replace("[[case]]", "[[ladder]]\nover = 'call.rows'\nvalues = [1]"),
-            "mine.toml, ladder 'a', field over: Invalid enum value 'call.rows'",
+            "mine.toml, case 'a-1', field call: Object contains unknown field `rows`",
+        ),
+        (
+            CASE.replace("[[case]]", "[[ladder]]\nover = 'seed'\nvalues = [1]"),
+            "mine.toml, ladder 'a', field over: Expected `str` matching regex",
         ),
         (
             CASE.replace("[[case]]", "[[ladder]]\nover = 'call.steps'\nvalues = ['many']"),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from importlib import import_module
-from pkgutil import iter_modules
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradassay._folder import entries
 from gradassay._spec import Array, Tensor
 from gradassay._target import numpy_dtype
 
@@ -69,14 +68,7 @@ def scan(package: ModuleType) -> dict[str, Property]:
     Raises:
         ValueError: if two have one name.
     """
-    found: dict[str, Property] = {}
-    for module in sorted(info.name for info in iter_modules(package.__path__)):
-        for value in vars(import_module(f"{package.__name__}.{module}")).values():
-            if isinstance(value, Property):
-                if value.name in found and found[value.name] is not value:
-                    raise ValueError(f"two properties are called {value.name}; the second is in {module}.py")
-                found[value.name] = value
-    return found
+    return entries(package, Property, lambda found: found.name, "properties are called")
 
 
 def always(case: Case) -> bool:

@@ -11,6 +11,7 @@ from gradassay._backend import OPERATORS, Gap, Mode, Offer
 from gradassay._spec import Array, Tensors
 from gradassay._target import Target
 from gradassay_jax._decorator import of
+from gradassay_jax.programs import programs
 from gradassay_lstm._features import FEATURES
 
 if TYPE_CHECKING:
@@ -62,10 +63,13 @@ def _offers(spec: str) -> tuple[Offer, ...]:
 
 
 class JaxBackend:
-    """The specs `lstm` and `mse`, eager and compiled, on the CPU's two logical devices and on CUDA when present."""
+    """The specs `lstm` and `mse`, eager and compiled, on the CPU's two logical devices and on CUDA when present.
+
+    Beside them the programs of `programs/`.
+    """
 
     name = "jax"
-    offers = (*_offers("lstm"), *_offers("mse"))
+    offers = (*_offers("lstm"), *_offers("mse"), *(offer for program in programs.values() for offer in program.offers))
 
     def environment(self) -> Mapping[str, str]:
         """64-bit numbers, two logical CPU devices, and matrix products in the precision of their operands."""

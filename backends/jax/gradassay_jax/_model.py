@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,13 +17,21 @@ from gradassay_jax._operators import Operator
 class JaxModel:
     """forward, vjp, jvp, jacobian and hvp; see the protocols in `gradassay._backend` for their contracts.
 
-    JAX gives an array of zeros, never None, for what an output does not depend on.
+    JAX gives an array of zeros, never None, for what an output does not depend on. `dtype` is that of the parameters;
+    where there are none, it has to be told.
     """
 
-    def __init__(self, program: Program, execution: Execution, parameters: Tensors, device: jax.Device) -> None:
+    def __init__(
+        self,
+        program: Program,
+        execution: Execution,
+        parameters: Tensors,
+        device: jax.Device,
+        dtype: np.dtype[Any] | None = None,
+    ) -> None:
         self._program, self._execution, self._device = program, execution, device
         self._parameters = _framework.place(parameters, device)
-        self._dtype: np.dtype[np.generic] = next(iter(self._parameters.values())).dtype
+        self._dtype: np.dtype[Any] = dtype or next(iter(self._parameters.values())).dtype
         self.ran: Mapping[str, str] = {}
 
     def parameters(self) -> dict[str, Array]:

@@ -11,6 +11,7 @@ from gradassay._spec import Array, Tensors
 from gradassay._target import Target
 from gradassay_tensorflow._decorator import of
 from gradassay_tensorflow._offers import KERAS, LOOP
+from gradassay_tensorflow.programs import programs
 
 if TYPE_CHECKING:
     from gradassay_tensorflow._model import TensorFlowModel
@@ -84,6 +85,7 @@ def _is_of(value: object, *packages: str) -> bool:
     return any(kind.__module__.partition(".")[0] in packages for kind in type(value).__mro__)
 
 
-tensorflow_backend = KerasBackend("tensorflow", KERAS)
+PROGRAMS = tuple(offer for program in programs.values() for offer in program.offers)
+tensorflow_backend = KerasBackend("tensorflow", KERAS + PROGRAMS)
 loop_backend = TensorFlowBackend("tensorflow-loop", LOOP)
 backend = of(loop_backend)

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from gradassay import _decorated
-from gradassay._spec import Array, Tensors
+from gradassay._spec import Tensors
 from gradassay._target import Target
-from gradassay_lstm import Layout
+from gradassay_tensorflow._convention import AsNamed
 from gradassay_tensorflow._derivatives import Differentiable, Named
 from gradassay_tensorflow._framework import Tensor, placement, to_tensor
 from gradassay_tensorflow._model import TensorFlowModel
 from gradassay_tensorflow._modes import Execution
 
 KERNEL = "a function as given"
-
-
-class AsNamed(Layout):
-    """The layout of a function that takes each parameter by its own name."""
-
-    def __init__(self) -> None:
-        super().__init__({})
-
-    def forward(self, parameters: Tensors) -> dict[str, Array]:
-        return dict(parameters)
-
-    def adjoint(self, gradients: Mapping[str, Array | None], names: Iterable[str]) -> dict[str, Array | None]:
-        return {name: gradients[name] for name in names}
-
-    def inverse(self, weights: Tensors) -> dict[str, Array]:
-        return dict(weights)
 
 
 def load(function: _decorated.Function, config: Any, parameters: Tensors, target: Target) -> TensorFlowModel:

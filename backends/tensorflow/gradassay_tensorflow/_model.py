@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from gradassay._spec import Array, Tensors
-from gradassay_lstm import Layout
 from gradassay_tensorflow import _derivatives as routes
+from gradassay_tensorflow._convention import Convention
 from gradassay_tensorflow._derivatives import Differentiable, Named
 from gradassay_tensorflow._framework import to_array
 from gradassay_tensorflow._modes import Execution
@@ -18,7 +18,7 @@ from gradassay_tensorflow._modes import Execution
 class TensorFlowModel:
     """Canonical arrays in, canonical arrays out; `ran` tells of the latest call."""
 
-    def __init__(self, function: Differentiable, layout: Layout, execution: Execution, kernel: str) -> None:
+    def __init__(self, function: Differentiable, layout: Convention, execution: Execution, kernel: str) -> None:
         self._function, self._layout, self._execution, self._kernel = function, layout, execution, kernel
         self._route = ""
         # Which variable holds a canonical parameter: one fused bias holds two.
@@ -76,7 +76,7 @@ class TensorFlowModel:
     def jacobian(self, inputs: Tensors, of: str, wrt: str) -> Array:
         (by,) = self._framework_names([wrt])
         whole = self._stacked(inputs, of, by) if self._execution.mode == "xla" else self._by_pfor(inputs, of, by)
-        if by == wrt:
+        if by not in self._function.variables:
             return whole
         width = self._function.variables[by].shape.rank
         rows = whole.reshape(-1, *whole.shape[whole.ndim - width :])

@@ -10,7 +10,7 @@ from gradassay._backend import Unsupported
 from gradassay_lstm import LSTM
 from gradassay_torch import _lstm
 from gradassay_torch._framework import to_array
-from gradassay_torch._kernel import Kernel
+from gradassay_torch._live import Live
 from gradassay_torch._model import TorchModel
 
 if TYPE_CHECKING:
@@ -47,9 +47,7 @@ def adopt(layer: object) -> tuple[str, LSTM, dict[str, Array], TorchModel] | Non
     names = [name for name in layer._flat_weights_names if name]
     device = str(held[names[0]].device)
     # The live settings decide the kernel, so forward mode is not sure to exist: the double VJP is.
-    model = TorchModel(
-        Kernel(_lstm.function(layer), ""), {name: held[name] for name in names}, device, lambda inputs: False
-    )
+    model = TorchModel(Live(_lstm.function(layer)), {name: held[name] for name in names}, device, lambda inputs: False)
     return "lstm", config, model.parameters(), model
 
 

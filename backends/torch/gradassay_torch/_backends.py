@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gradassay_torch._offers import CELL, NN_LSTM
+from gradassay_torch.programs import programs
 
 if TYPE_CHECKING:
     from gradassay._backend import Model, Offer
@@ -44,10 +45,10 @@ class TorchBackend(_Torch):
     name = "torch"
     offers: tuple[Offer, ...] = NN_LSTM
 
-    def load(self, spec: str, config: LSTM, parameters: Tensors, target: Target) -> Model:
-        from gradassay_torch._load import nn_lstm
+    def load(self, spec: str, config: Any, parameters: Tensors, target: Target) -> Model:
+        from gradassay_torch._load import nn_lstm, program
 
-        return nn_lstm(spec, config, parameters, target)
+        return (program if spec in programs else nn_lstm)(spec, config, parameters, target)
 
     def adopt(
         self, layer: object, config: object = None, parameters: Mapping[str, Any] | None = None

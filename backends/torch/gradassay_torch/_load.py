@@ -13,6 +13,7 @@ from gradassay_torch._framework import to_tensor
 from gradassay_torch._kernel import Execution, Kernel
 from gradassay_torch._model import TorchModel
 from gradassay_torch._variants import Accumulating, Checkpoints
+from gradassay_torch.programs import programs
 
 if TYPE_CHECKING:
     from gradassay._spec import Tensors
@@ -51,6 +52,14 @@ def nn_lstm(spec: str, config: LSTM, parameters: Tensors, target: Target) -> Tor
     else:
         execution = Kernel(function, mode)
     return TorchModel(execution, dict(module.named_parameters()), device, forward_mode)
+
+
+def program(spec: str, config: Any, parameters: Tensors, target: Target) -> TorchModel:
+    """Load one of `programs/` for a target of the backend `torch`."""
+    chosen = programs[spec]
+    function, held = chosen.build(config, parameters, target.device)
+    dtype: torch.dtype = getattr(torch, target.dtype)  # their names are ours
+    return TorchModel(Kernel(function, ""), held, target.device, lambda inputs: chosen.forward_mode, dtype)
 
 
 def cell(spec: str, config: LSTM, parameters: Tensors, target: Target) -> TorchModel:

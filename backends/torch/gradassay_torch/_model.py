@@ -20,7 +20,8 @@ class Damage(RuntimeError):
 class TorchModel:
     """Implements `Model`, `Jvp`, `Jacobian` and `Hvp` for a function of its inputs and `parameters` (canonical names).
 
-    `forward_mode(inputs)` says whether the function can be differentiated forward on these inputs.
+    `forward_mode(inputs)` says whether the function can be differentiated forward on these inputs. `dtype` is that of
+    the parameters; where there are none, it has to be told.
     """
 
     def __init__(
@@ -29,12 +30,13 @@ class TorchModel:
         parameters: Named,
         device: str,
         forward_mode: Callable[[Tensors], bool] = lambda inputs: True,
+        dtype: torch.dtype | None = None,
     ) -> None:
         self._execution = execution
         self._parameters = dict(parameters)
         self._device = device
         self._forward_mode = forward_mode
-        self._arithmetic = arithmetic(next(iter(self._parameters.values())).dtype, device)
+        self._arithmetic = arithmetic(dtype or next(iter(self._parameters.values())).dtype, device)
         self._ran: dict[str, str] = {}
 
     @property

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gradassay._backend import OPERATORS, Gap, Mode, Offer
 from gradassay_lstm._features import FEATURES
+from gradassay_torch.programs import programs
 
 DTYPES = ("float64", "float32", "bfloat16", "float16")
 EMPTY_MEAN = Gap("the mean over no elements is undefined", features=frozenset({"no_steps", "no_batch"}))
@@ -102,5 +103,6 @@ def _cell(spec: str, *gaps: Gap) -> Offer:
     )
 
 
-NN_LSTM = (*_layers("lstm"), *_layers("mse", EMPTY_MEAN))
+PROGRAMS = tuple(offer for program in programs.values() for offer in program.offers)
+NN_LSTM = (*_layers("lstm"), *_layers("mse", EMPTY_MEAN), *PROGRAMS)
 CELL = (_cell("lstm"), _cell("mse", EMPTY_MEAN))

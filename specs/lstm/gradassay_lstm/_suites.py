@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -22,8 +22,9 @@ from gradassay_lstm._config import LSTM, Call
 from gradassay_lstm._draw import regimes
 from gradassay_lstm._tensors import tensors
 
-T = TypeVar("T")
-Table = Callable[[LSTM, Call], Sequence[Tensor]]
+ConfigType = TypeVar("ConfigType")
+CallType = TypeVar("CallType")
+Table = Callable[[Any, Any], Sequence[Tensor]]
 Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
 Steps = tuple[int, int]  # first and one past the last
 
@@ -51,10 +52,10 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     process: bool = False  # also in a process that has just started
 
 
-class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Case(msgspec.Struct, Generic[ConfigType, CallType], frozen=True, forbid_unknown_fields=True):
     name: Name
-    config: LSTM
-    call: Call
+    config: ConfigType
+    call: CallType
     seed: Annotated[int, msgspec.Meta(ge=0)]
     regime: str = "unit"
     question: str = ""
@@ -67,7 +68,7 @@ class Ladder(msgspec.Struct, frozen=True):
     """The fields that a ladder has beyond a case's."""
 
     name: Name
-    over: Literal["config.hidden_size", "config.input_size", "config.num_layers", "call.batch", "call.steps", "regime"]
+    over: Annotated[str, msgspec.Meta(pattern=r"^(regime|(config|call)(\.[a-z0-9_]+)+)$")]
     values: Annotated[tuple[int | str, ...], msgspec.Meta(min_length=1)]
 
 
@@ -77,17 +78,30 @@ def suites() -> Mapping[str, tuple[CaseTemplate, ...]]:
     return read(files("gradassay_lstm") / "suites", tensors)
 
 
-def read(folder: Traversable, table: Table) -> dict[str, tuple[CaseTemplate, ...]]:
-    """Return the suites of a folder, one for each TOML file, by the file's name.
+def read(
+    folder: Traversable,
+    table: Table,
+    config: type = LSTM,
+    call: type = Call,
+    among: Sequence[str] = regimes,
+) -> dict[str, tuple[CaseTemplate, ...]]:
+    """Return the suites of a folder, one for each TOML file, by the file's name: of the LSTM, or of another spec.
+
+    Args:
+        folder: of the TOML files.
+        table: from a configuration and a call to the labelled tensors.
+        config: the type of the spec's configurations, a `msgspec.Struct`.
+        call: the type of its calls.
+        among: its regimes.
 
     Raises:
         SuiteError: if a file is not TOML, or a case is malformed or asks for what its tensors do not have.
     """
     toml = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
-    return {file.name.removesuffix(".toml"): tuple(_cases(file, table)) for file in toml}
+    return {file.name.removesuffix(".toml"): tuple(_cases(file, table, Case[config, call], among)) for file in toml}  # type: ignore[valid-type]  # types known at run time
 
 
-def _cases(file: Traversable, table: Table) -> Iterator[CaseTemplate]:
+def _cases(file: Traversable, table: Table, kind: Any, among: Sequence[str]) -> Iterator[CaseTemplate]:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
@@ -99,11 +113,11 @@ def _cases(file: Traversable, table: Table) -> Iterator[CaseTemplate]:
     seen: set[str] = set()
     for number, raw in enumerate(_expanded(file.name, content), start=1):
         where = f"{file.name}, case {raw.get('name', f'number {number}')!r}"
-        case = _convert(raw, Case, where)
+        case: Case[Any, Any] = _convert(raw, kind, where)
         if case.name in seen:
             raise SuiteError(f"{where}, field name: an earlier case has it; a name should be unique in its suite")
         seen.add(case.name)
-        _check(case, table, where)
+        _check(case, table, among, where)
         yield CaseTemplate(
             name=case.name,
             config=case.config,
@@ -135,7 +149,7 @@ def _expanded(file: str, content: Mapping[str, Any]) -> Iterator[dict[str, Any]]
             yield rung | {"name": f"{ladder.name}-{value}"}
 
 
-def _convert(raw: Mapping[str, Any], type_: type[T], where: str) -> T:
+def _convert(raw: Mapping[str, Any], type_: Any, where: str) -> Any:
     try:
         return msgspec.convert(raw, type_)
     except msgspec.ValidationError as error:
@@ -144,10 +158,10 @@ def _convert(raw: Mapping[str, Any], type_: type[T], where: str) -> T:
         raise SuiteError(f"{where}, field {field}: {message}" if field else f"{where}: {message}") from error
 
 
-def _check(case: Case, table: Table, where: str) -> None:
+def _check(case: Case[Any, Any], table: Table, among: Sequence[str], where: str) -> None:
     """Hold what a case names against the regimes and the tensors that it has."""
-    if case.regime not in regimes:
-        raise SuiteError(f"{where}, field regime: no {case.regime!r}; it should be one of {', '.join(regimes)}")
+    if case.regime not in among:
+        raise SuiteError(f"{where}, field regime: no {case.regime!r}; it should be one of {', '.join(among)}")
     try:
         there = table(case.config, case.call)
     except ValueError as error:

@@ -1,0 +1,65 @@
+"""A spec beside `lstm` and `mse`: what is offered, which is static, and how it is built. Imports no TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gradassay._backend import OPERATORS, Gap, Mode, Offer
+
+if TYPE_CHECKING:
+    from gradassay._spec import Tensors
+    from gradassay_tensorflow._convention import Convention
+    from gradassay_tensorflow._derivatives import Differentiable
+
+EAGER = Mode("eager", {"executed": "eager"})
+GRAPH = Mode("graph", {"executed": "graph"}, compiled=True)
+XLA = Mode("xla", {"executed": "xla"}, compiled=True, sweep=True)
+DTYPES = ("float64", "float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class Built:
+    """A function of inputs by canonical names, how its variables hold canonical parameters, and what computes it.
+
+    `convention` is `AsNamed` where the variables are canonical themselves.
+    """
+
+    function: Differentiable
+    convention: Convention
+    kernel: str
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a file of `programs/` holds, under any name.
+
+    Attributes:
+        offers: all of one spec.
+        build: from the configuration, canonical parameters, the dtype and whether XLA will compile it. It is called
+            within the device's scope, and imports TensorFlow; the file itself does not.
+    """
+
+    offers: tuple[Offer, ...]
+    build: Callable[[Any, Tensors, str, bool], Built]
+
+    @property
+    def spec(self) -> str:
+        return self.offers[0].spec
+
+
+def offers(
+    spec: str,
+    *gaps: Gap,
+    features: frozenset[str] = frozenset(),
+    dtypes: tuple[str, ...] = DTYPES,
+    operators: frozenset[str] = frozenset(OPERATORS),
+) -> tuple[Offer, ...]:
+    """Return what a program offers: eager in every dtype, and traced in those in which most is trained."""
+    traced = tuple(dtype for dtype in dtypes if dtype in ("float64", "float32"))
+    devices = ("cpu", "cuda")
+    return (
+        Offer(spec, features, (EAGER,), dtypes, devices, operators, gaps),
+        Offer(spec, features, (GRAPH, XLA), traced, devices, operators, gaps),
+    )
