@@ -55,6 +55,11 @@ class Case:
         return tuple(name for name in self.tensors if self.table[name].role in DIFFERENTIABLE)
 
     @property
+    def drawn(self) -> tuple[Tensors, ...]:
+        """All data that decide what is asked: a hash of them tells cases apart."""
+        return self.tensors, self.cotangents, self.tangents
+
+    @property
     def parameters(self) -> Tensors:
         return {n: a for n, a in self.tensors.items() if self.table[n].role == "parameter"}
 

@@ -59,8 +59,7 @@ def encode(metadata: Mapping[str, Any], tensors: Tensors) -> bytes:
     for name, array in tensors.items():
         if name == "__metadata__":
             raise FrameError("a tensor is named '__metadata__', a name that the format keeps for itself")
-        if array.dtype.newbyteorder("<") not in DTYPES.values():
-            raise FrameError(f"tensor {name!r} has dtype {array.dtype}; it should be one of {', '.join(_names())}")
+        _check_dtype(name, array)
         # safetensors 0.8 reads memory as if it were C-contiguous, and so writes other arrays wrong without a word.
         dense[name] = np.asarray(array, order="C")
     try:
@@ -103,6 +102,22 @@ def decode(blob: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
     if end != len(data):
         raise FrameError(f"the data have {len(data)} bytes, but the tensors take {end}")
     return ours, tensors
+
+
+def copies(tensors: Tensors) -> dict[str, Array]:
+    """Return what would come out of a frame, without one: arrays of the same dtypes, new, writable, C-contiguous.
+
+    Raises:
+        FrameError: for a dtype that a frame does not carry.
+    """
+    for name, array in tensors.items():
+        _check_dtype(name, array)
+    return {name: array.astype(array.dtype.newbyteorder("="), order="C", copy=True) for name, array in tensors.items()}
+
+
+def _check_dtype(name: str, array: Array) -> None:
+    if array.dtype.newbyteorder("<") not in DTYPES.values():
+        raise FrameError(f"tensor {name!r} has dtype {array.dtype}; it should be one of {', '.join(_names())}")
 
 
 def _array(name: str, entry: _Entry, data: memoryview) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from gradassay._target import DTYPES, numpy_dtype
 from gradassay._words import Words
 
 SUITE, CASE = "live", "live/data"
+KEPT = 64  # configurations
 Convert = Callable[[object], Array | None]
 
 
@@ -30,6 +31,30 @@ class GivenCase(Case):
     def differentiable(self) -> tuple[str, ...]:
         return self.chosen
 
+    @property
+    def drawn(self) -> tuple[Tensors, ...]:
+        return self.tensors, self.cotangents  # the tangents follow from the tensors
+
+
+class OnRequest(Mapping[str, Array]):
+    """Random directions of unit scale by name, each drawn when it is asked for: most checks ask for none."""
+
+    def __init__(self, words: Words, shapes: Mapping[str, tuple[int, ...]], dtype: str) -> None:
+        self._words, self._shapes, self._dtype = words, dict(shapes), dtype
+        self._drawn: dict[str, Array] = {}
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._drawn:
+            normal = self._words.branch(name).normal(self._shapes[name])
+            self._drawn[name] = normal.astype(numpy_dtype(self._dtype))
+        return self._drawn[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shapes)
+
+    def __len__(self) -> int:
+        return len(self._shapes)
+
 
 @dataclass(frozen=True)
 class Known:
@@ -42,7 +67,19 @@ class Known:
 
     @classmethod
     def of(cls, spec: Spec[Any, Any], config: Any) -> Known:
-        """Ask the table of every call that the spec's suites make; a size that a call decides is named by its axis."""
+        """Ask the table of every call that the spec's suites make; a size that a call decides is named by its axis.
+
+        That takes milliseconds, and is kept: nothing of a spec changes.
+        """
+        name = id(spec), repr(config)
+        if name not in _KNOWN:
+            while len(_KNOWN) >= KEPT:
+                _KNOWN.pop(next(iter(_KNOWN)), None)
+            _KNOWN[name] = cls._asked(spec, config)  # which holds the spec, so that no other gets its id
+        return _KNOWN[name]
+
+    @classmethod
+    def _asked(cls, spec: Spec[Any, Any], config: Any) -> Known:
         found: dict[str, Tensor] = {}
         shapes: dict[str, str] = {}
         required: frozenset[str] | None = None
@@ -74,6 +111,9 @@ def _in_words(tensor: Tensor, other: Tensor) -> str:
     sizes = zip(tensor.axes, tensor.shape, other.shape, strict=True)
     words = [str(a) if a == b else "*".join(axis.name for axis in group) for group, a, b in sizes]
     return f"({', '.join(words)}{',' if len(words) == 1 else ''})"
+
+
+_KNOWN: dict[tuple[int, str], Known] = {}  # by the identity of a spec, whose fields need have no hash
 
 
 def to_arrays(given: Mapping[str, object], converts: Sequence[Convert]) -> dict[str, Array]:
@@ -173,10 +213,7 @@ def case_of(
     if wrt is not None:
         _names("tensor", wrt, able, "wrt")
     chosen = tuple(able if wrt is None else (name for name in able if name in wrt))
-    tangents = {
-        name: words.branch("tangent").branch(name).normal(table[name].shape).astype(numpy_dtype(dtype))
-        for name in chosen
-    }
+    tangents = OnRequest(words.branch("tangent"), {name: table[name].shape for name in chosen}, dtype)
     ask = {"jacobian": [(of, by) for of in outputs for by in chosen] if "jacobian" in properties else ()}
     template = CaseTemplate(CASE, config, call, spec.regimes[0], seed, ask=ask)
     return GivenCase(spec, SUITE, template, dtype, tensors, seen, tangents, chosen)

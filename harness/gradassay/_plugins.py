@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, requires
 from typing import Any, Literal
 
@@ -133,6 +137,21 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
 
 
 def _installed(kind: Kind) -> dict[str, Plugin]:
+    return dict(_listed(kind, _path()))
+
+
+def _path() -> tuple[tuple[str, int], ...]:
+    """Return where distributions are looked for, each folder with its latest change: installing one is a change."""
+    found = []
+    for folder in sys.path:
+        with suppress(OSError):  # a folder that is not there, or a zip that is gone
+            found.append((folder, os.stat(folder or ".").st_mtime_ns))
+    return tuple(found)
+
+
+@lru_cache(maxsize=8)
+def _listed(kind: Kind, path: tuple[tuple[str, int], ...]) -> dict[str, Plugin]:
+    """Return what is installed on a path as it is now: reading the metadata of everything there takes milliseconds."""
     named: defaultdict[str, dict[tuple[str, str], Plugin]] = defaultdict(dict)
     for entry in entry_points(group=GROUPS[kind]):
         plugin = _plugin(kind, entry)

@@ -10,16 +10,18 @@ import threading
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from gradassay import _plugins
-from gradassay._frame import FrameError, decode, encode, read_frame, write_frame
+from gradassay._frame import FrameError, copies, decode, encode, read_frame, write_frame
 from gradassay._session import Answer as Answer
 from gradassay._session import BackendError as BackendError
+from gradassay._session import Reply
 from gradassay._session import Session as Session
 
 if TYPE_CHECKING:
     from gradassay._backend import Backend
+    from gradassay._spec import Tensors
     from gradassay._worker import Worker
 
 TAIL = 8192  # bytes kept of what a process wrote to stderr
@@ -203,6 +205,17 @@ class Local(InProcess):
 
         if self._worker is None:
             self._worker = Worker(self._object)
+
+    def _ask(self, metadata: Mapping[str, Any], tensors: Tensors) -> Reply:
+        """Ask without frames: what crosses is copied, as by a frame, and has the dtypes of one."""
+        from gradassay._worker import failure
+
+        assert self._worker is not None
+        try:
+            answer, arrays = self._worker.answer(metadata, copies(tensors))
+            return answer, copies(arrays)
+        except Exception as error:  # a backend may raise anything; a debugger finds it as the cause
+            raise failure(error) from error
 
 
 class _Tail:

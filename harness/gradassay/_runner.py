@@ -57,6 +57,7 @@ class Run:
     typed: frozenset[str]  # parts of targets as typed: a device that is named must be there
     broken: tuple[str, ...]  # plugins that cannot be used, in words
     waivers: Waivers = NONE
+    commit: Callable[[], str] = commit  # a live layer is at none
     records: list[Record] = field(default_factory=list)
     tally: _Tally = field(default_factory=_Tally)
     units: dict[tuple[str, str], dict[str, Units]] = field(default_factory=dict)  # (case, dtype) -> target -> z
@@ -239,7 +240,7 @@ class Run:
     ) -> list[Verdict]:
         """Ask one property, and judge all that it finds, which is added to `found`."""
         before = subject.seconds
-        compared = property_.name in COMPARED
+        kept = property_.name in COMPARED
         judged: list[tuple[Finding, dict[str, Any]]] = []
         ended: dict[str, Any] | None = None
         stopped: list[Finding] = []
@@ -263,7 +264,7 @@ class Run:
         found[property_.name] = [*(finding for finding, _ in judged), *stopped]
         ran = next(reversed(subject.asked.values())).ran if subject.asked else {}
         right = tuple(finding.tensor for finding, fields in judged if fields["outcome"] == "passed")
-        if compared:
+        if kept and AGREEMENT in self.plan.properties:
             units |= _units(property_.name, judged)
         verdicts = [
             self._verdict(
@@ -274,7 +275,7 @@ class Run:
                 still_right=right if fields["outcome"] == "failed" else (),
                 ran=ran,
                 seconds=subject.seconds - before if i == 0 else 0.0,
-                **(fields if compared or fields["outcome"] == "failed" else fields | {"along": {}}),
+                **(fields if kept or fields["outcome"] == "failed" else fields | {"along": {}}),
             )
             for i, (finding, fields) in enumerate(judged)
         ]
@@ -285,7 +286,7 @@ class Run:
 
     def _draw(self, case: Case) -> None:
         """Write down what a case's data are, once."""
-        digest = key(case.tensors, case.cotangents, case.tangents)[:DIGEST]
+        digest = key(*case.drawn)[:DIGEST]
         drawn = Drawn(spec=case.spec.name, suite=case.suite, case=case.template.name, dtype=case.dtype, digest=digest)
         with self.lock:
             known = drawn in self.drawn
@@ -297,6 +298,8 @@ class Run:
         """Look at Jacobians of outputs by steps with respect to inputs by steps."""
         for finding in findings:
             if finding.got is None or finding.reference is None or finding.got.shape != finding.reference.high.shape:
+                continue
+            if len(finding.labels) != 2:  # no Jacobian: its noise units need not be computed
                 continue
             found = grids(finding, noise_units(finding.got, finding.reference))
             if found is None:
@@ -368,7 +371,7 @@ class Run:
             properties=self.plan.properties,
             versions=versions,
             machine=machine(),
-            commit=commit(),
+            commit=self.commit(),
             command=command("gradassay"),
             gradassay=own_version(),
             cases=self.plan.cases,

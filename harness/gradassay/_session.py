@@ -14,7 +14,7 @@ from gradassay._frame import FrameError, decode, encode
 from gradassay._spec import Array, Tensors
 from gradassay._target import Target
 
-_Reply = tuple[dict[str, Any], dict[str, Array]]
+Reply = tuple[dict[str, Any], dict[str, Array]]
 _Known = TypeVar("_Known")
 Kind = Literal["unsupported", "exception", "crash", "timeout", "malformed"]
 Handed = Literal["plain", "read-only", "strided", "transposed"]
@@ -203,11 +203,11 @@ class Session(ABC):
     ) -> None:
         self.close()
 
-    def _request(self, metadata: Mapping[str, Any], tensors: Tensors | None = None) -> _Reply:
+    def _request(self, metadata: Mapping[str, Any], tensors: Tensors | None = None) -> Reply:
         self._start()
         return self._ask(metadata, tensors or {})
 
-    def _ask(self, metadata: Mapping[str, Any], tensors: Tensors) -> _Reply:
+    def _ask(self, metadata: Mapping[str, Any], tensors: Tensors) -> Reply:
         blob = self._exchange(encode(metadata, tensors))
         try:
             answer, arrays = decode(blob)

@@ -37,12 +37,12 @@ def lay(array: Array, handed: str) -> Array:
             raise RuntimeError(f"arrays cannot be handed over {other!r}")
 
 
-def random_state(backend: Backend) -> dict[str, bytes]:
-    """Return the state of every generator of random numbers that a call could disturb, by its owner."""
+def random_state(backend: Backend) -> dict[str, object]:
+    """Return the state of every generator of random numbers that a call could disturb, by its owner, to compare."""
     kind, words, position, *_ = np.random.get_state()
-    state = {
-        "python": repr(random.getstate()).encode(),
-        "numpy": repr((kind, position)).encode() + np.asarray(words).tobytes(),
+    state: dict[str, object] = {
+        "python": random.getstate(),
+        "numpy": (kind, position, np.asarray(words).tobytes()),
     }
     if isinstance(backend, Randomness):
         state |= backend.random_state()
