@@ -30,7 +30,7 @@ def draw(config: LSTM, call: Call, regime: str, words: Words) -> dict[str, Array
     Raises:
         ValueError: if there is no such regime.
     """
-    if regime not in _REGIMES:
+    if regime not in REGIMES:
         raise ValueError(f"no regime {regime!r}; it should be one of {', '.join(regimes)}")
     drawn: dict[str, Array] = {}
     for tensor in tensors(config, call):
@@ -44,10 +44,10 @@ def draw(config: LSTM, call: Call, regime: str, words: Words) -> dict[str, Array
             drawn[tensor.name] = np.where(kept, 1.0 / (1.0 - DROPOUT), 0.0)
         elif tensor.role == "parameter":
             value = stream.uniform(tensor.shape) / sqrt(config.hidden_size)  # as torch initialises
-            drawn[tensor.name] = _REGIMES[regime](tensor, value, stream.branch("regime"))
+            drawn[tensor.name] = REGIMES[regime](tensor, value, stream.branch("regime"))
         else:
             value = stream.normal(tensor.shape)
-            drawn[tensor.name] = _REGIMES[regime](tensor, value, stream.branch("regime"))
+            drawn[tensor.name] = REGIMES[regime](tensor, value, stream.branch("regime"))
     return drawn
 
 
@@ -189,7 +189,7 @@ def _spiky(tensor: Tensor, value: Floats, words: Words) -> Floats:
     return np.where(_chosen(tensor, words, 16), value * (16.0 if is_data(tensor) else 4.0), value)
 
 
-_REGIMES: Mapping[str, Edit] = {
+REGIMES: Mapping[str, Edit] = {
     "unit": _unit,
     "saturated": _saturated,
     "small": _small,
@@ -207,4 +207,4 @@ _REGIMES: Mapping[str, Edit] = {
     "overflow": _overflow,
 }
 
-regimes: tuple[str, ...] = tuple(_REGIMES)
+regimes: tuple[str, ...] = tuple(REGIMES)

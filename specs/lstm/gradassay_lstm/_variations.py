@@ -42,6 +42,11 @@ def made(
     return replace(other, tensors={name: tensors[name] for name in other.table if name in tensors})
 
 
+def carried(case: Case) -> dict[str, str]:
+    """Name the final states of a case's model, each with the initial state that it becomes: a GRU has h alone."""
+    return {final: initial for final, initial in (("h_n", "h0"), ("c_n", "c0")) if final in case.table}
+
+
 def lengths_of(case: Case) -> list[int]:
     """Return each row's length, also where none were given."""
     return [case.call.steps] * case.call.batch if case.call.lengths is None else list(case.call.lengths)
@@ -151,7 +156,7 @@ def _other_direction(case: Case, name: str) -> str:
 
 def final_cotangents(case: Case) -> dict[str, Array]:
     """Return the cotangents of the final states that are in the loss."""
-    return {name: case.cotangents[name] for name in ("h_n", "c_n") if name in case.cotangents}
+    return {name: case.cotangents[name] for name in carried(case) if name in case.cotangents}
 
 
 def steps_of(case: Case, start: int, stop: int, what: str, states: Tensors, finals: Tensors) -> Case:
@@ -159,13 +164,13 @@ def steps_of(case: Case, start: int, stop: int, what: str, states: Tensors, fina
 
     Args:
         states: initial states that take the place of the case's, which begin at step 0.
-        finals: cotangents of h_n and c_n.
+        finals: cotangents of the final states.
     """
     lengths = case.call.lengths
     if lengths is not None:
         lengths = tuple(min(max(length - start, 0), stop - start) for length in lengths)
-    given = {name: name in states or (not states and name in case.tensors) for name in ("h0", "c0")}
-    call = msgspec.structs.replace(case.call, steps=stop - start, lengths=lengths, h0=given["h0"], c0=given["c0"])
+    given = {name: name in states or (not states and name in case.tensors) for name in carried(case).values()}
+    call = msgspec.structs.replace(case.call, steps=stop - start, lengths=lengths, **given)
     move = taking(case, {"step": range(start, stop)})
     tensors = moved(case, case.tensors, move) | dict(states)
     if lengths is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,7 +12,7 @@ import numpy as np
 from gradassay._property import Finding, Property
 from gradassay._session import BackendError
 from gradassay_lstm._relations import same, truth
-from gradassay_lstm._variations import made
+from gradassay_lstm._variations import carried, made
 
 if TYPE_CHECKING:
     from gradassay._case import Case
@@ -21,16 +22,14 @@ if TYPE_CHECKING:
 
 def _pairs(case: Case) -> Iterator[tuple[tuple[str, ...], Case, Case]]:
     """Yield the names of states, the case with zeros for them, and the case without: what is absent stays absent."""
-    there = {name for name in ("h0", "c0") if name in case.tensors}
-    for names in (("h0", "c0"), ("h0",), ("c0",)):
-        if not {"h0", "c0"} - there <= set(names):
+    shapes = {state: case.table[output].shape for output, state in carried(case).items()}
+    there = {name for name in shapes if name in case.tensors}
+    for names in (names for count in range(len(shapes), 0, -1) for names in combinations(shapes, count)):
+        if not shapes.keys() - there <= set(names):
             continue
-        dtype = case.tensors["x"].dtype
-        widths = {"h0": case.config.state_size, "c0": case.config.hidden_size}
-        cells = case.config.num_layers * case.config.directions
-        zeros = {name: np.zeros((cells, case.call.batch, widths[name]), dtype) for name in names}
-        given = msgspec.structs.replace(case.call, h0=True, c0=True)
-        absent = msgspec.structs.replace(case.call, h0="h0" not in names, c0="c0" not in names)
+        zeros = {name: np.zeros(shapes[name], case.tensors["x"].dtype) for name in names}
+        given = msgspec.structs.replace(case.call, **dict.fromkeys(shapes, True))
+        absent = msgspec.structs.replace(case.call, **{name: name not in names for name in shapes})
         less = {name: array for name, array in case.tensors.items() if name not in names}
         what = " and ".join(names)
         yield names, made(case, f"{what}-zero", less | zeros, call=given), made(case, f"no-{what}", less, call=absent)

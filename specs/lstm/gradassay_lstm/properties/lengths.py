@@ -9,7 +9,7 @@ import numpy as np
 
 from gradassay._property import Finding, Property
 from gradassay_lstm._relations import added, of_rows, placed, same, scales_of, truth, unchanged
-from gradassay_lstm._variations import alone, lengths_of, taking
+from gradassay_lstm._variations import alone, carried, lengths_of, taking
 
 if TYPE_CHECKING:
     from gradassay._case import Case
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from gradassay._subject import Subject
 
 MOST = 8  # samples that are run one by one; of a larger batch those of the most different lengths
-THROUGH = {"h_n": "h0", "c_n": "c0"}  # what a sample of length 0 passes through, and its cotangent back
 
 
 def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
@@ -47,7 +46,7 @@ def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
 def _empty(whole: Answer, case: Case, rows: list[int]) -> Iterator[Finding]:
     """Look at samples of length 0: initial states come out as they went in, and their cotangents go back so."""
     for row in rows:
-        for final, initial in THROUGH.items():
+        for final, initial in carried(case).items():
             tensor = case.table[final]
             keep = taking(case, {"row": [row]})
             here = np.ones(keep(final, np.zeros(tensor.shape)).shape, dtype=np.bool_)

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradassay._property import Finding, Property
 from gradassay_lstm._relations import Scales, added, same, truth
-from gradassay_lstm._variations import final_cotangents, steps_of
+from gradassay_lstm._variations import carried, final_cotangents, steps_of
 
 if TYPE_CHECKING:
     from gradassay._case import Case
@@ -19,27 +19,24 @@ if TYPE_CHECKING:
     from gradassay._subject import Subject
 
 
-CARRIED = (("h0", "h_n"), ("c0", "c_n"))  # what goes over the cut, and comes back
-
-
 def _before(case: Case, cut: int, back: Tensors) -> Case:
     return steps_of(case, 0, cut, "before-the-cut", {}, back)
 
 
-def _after(case: Case, cut: int, carried: Tensors) -> Case:
-    return steps_of(case, cut, case.call.steps, "after-the-cut", carried, final_cotangents(case))
+def _after(case: Case, cut: int, states: Tensors) -> Case:
+    return steps_of(case, cut, case.call.steps, "after-the-cut", states, final_cotangents(case))
 
 
 def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
-    cut, final = case.call.steps // 2, final_cotangents(case)
+    cut, final, over = case.call.steps // 2, final_cotangents(case), carried(case)
     before = _before(case, cut, final)
     subject.require(before)
     states = subject.of(before).vjp().outputs
-    after = _after(case, cut, {state: states[output] for state, output in CARRIED})
+    after = _after(case, cut, {state: states[output] for output, state in over.items()})
     subject.require(after)
     last = subject.of(after).vjp()
     back: dict[str, Array] = {}
-    for state, output in CARRIED:
+    for output, state in over.items():
         pulled = last.gradients.get(state)
         if pulled is None or pulled.shape != after.table[state].shape:
             yield Finding(state, fault=f"got no gradient of the state that was carried over the cut before step {cut}")
@@ -62,10 +59,11 @@ def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
 def _noise(oracle: Oracle, case: Case, cut: int) -> list[Scales]:
     """Return the references of both parts, for their noise: with the exact states carried over, for every target."""
     dtype = case.tensors["x"].dtype
-    exact = truth(oracle, _before(case, cut, final_cotangents(case)))
-    carried = {state: exact[output].high.astype(dtype) for state, output in CARRIED}
-    after = truth(oracle, _after(case, cut, carried))
-    back = {output: after[f"d {state}"].high.astype(dtype) for state, output in CARRIED}
+    exact, over = truth(oracle, _before(case, cut, final_cotangents(case))), carried(case)
+    after = truth(
+        oracle, _after(case, cut, {state: exact[output].high.astype(dtype) for output, state in over.items()})
+    )
+    back = {output: after[f"d {state}"].high.astype(dtype) for output, state in over.items()}
     return [truth(oracle, _before(case, cut, back)), after]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradassay._property import Finding, Property
 from gradassay_lstm._relations import same, truth
-from gradassay_lstm._variations import made, take
+from gradassay_lstm._variations import carried, made, take
 
 if TYPE_CHECKING:
     from gradassay._case import Case
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def _layer(case: Case, layer: int, x: Array, bar_y: Array) -> Case:
     """Return one layer of a case as a model of its own, on this input and with this cotangent of its output."""
     config = msgspec.structs.replace(case.config, num_layers=1, input_size=x.shape[-1])
-    call = msgspec.structs.replace(case.call, dropout=False)
+    masks = any(tensor.role == "mask" for tensor in case.table.values())
+    call = msgspec.structs.replace(case.call, dropout=False) if masks else case.call
     tensors = {"x": x}
     for name, array in case.tensors.items():
         tensor = case.table[name]
@@ -74,7 +75,7 @@ def _together(case: Case, answers: list[Answer]) -> Answer:
     """Put the answers of the layers together as the stack gives them."""
     outputs: dict[str, Array] = {"y": answers[-1].outputs["y"]}
     gradients: dict[str, Array | None] = {"x": answers[0].gradients["x"]}
-    for name in ("h_n", "c_n"):
+    for name in carried(case):
         outputs[name] = np.concatenate([answer.outputs[name] for answer in answers])
     for name in case.differentiable:
         tensor = case.table[name]

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from gradassay._oracle import Oracle
     from gradassay._subject import Subject
 
+MOVED = ("unit", "projected unit", "feature")
+
 
 def _orders(case: Case) -> tuple[Orders, Orders]:
     """Return where each unit, projected unit and feature comes from, and the way back: every axis moves on by one."""
-    config = case.config
-    sizes = {"unit": config.hidden_size, "projected unit": config.projection, "feature": config.input_size}
-    sizes |= {f"from {name}": sizes[name] for name in ("unit", "projected unit")}
+    every = [axis for tensor in case.table.values() for group in tensor.axes for axis in group]
+    sizes = {axis.name: axis.size for axis in every if axis.name.removeprefix("from ") in MOVED}
     there = {name: [(i + 1) % size for i in range(size)] for name, size in sizes.items()}
     return there, {name: [order.index(i) for i in range(len(order))] for name, order in there.items()}
 
