@@ -113,6 +113,30 @@ class Jacobian(Protocol):
 
 
 @runtime_checkable
+class Vjps(Protocol):
+    """Optional: `gradassay.jacobian` asks for it, and goes another way where it is not there or raises `Unsupported`."""
+
+    def vjps(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> Mapping[str, Array | None]:
+        """Return J' v for K cotangents at once: row k of each answer is `vjp` of row k of the cotangents.
+
+        Cotangents are of shape (K, *output), answers of (K, *wrt). Where nothing depends, zeros do as well as None.
+        """
+        ...
+
+
+@runtime_checkable
+class Jvps(Protocol):
+    """Optional, as `Vjps`."""
+
+    def jvps(self, inputs: Tensors, tangents: Tensors, of: Sequence[str]) -> Tensors:
+        """Return J u for K tangents at once, of the outputs `of`: row k is that of `jvp` for row k of the tangents.
+
+        Tangents are of shape (K, *tensor), answers of (K, *output); what `tangents` does not name stays where it is.
+        """
+        ...
+
+
+@runtime_checkable
 class Hvp(Protocol):
     def hvp(
         self, inputs: Tensors, cotangents: Tensors, tangents: Tensors, wrt: Sequence[str]

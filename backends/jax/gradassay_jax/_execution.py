@@ -47,6 +47,8 @@ class Program:
 class Execution(Protocol):
     """Run an operator built on `program`; `key` tells apart what is asked of it."""
 
+    as_written: bool  # neither compiled as a whole nor op by op: as its author calls it
+
     def run(self, operator: Operator, key: tuple[object, ...], *arguments: Arrays) -> tuple[Results, dict[str, str]]:
         """Return (results, evidence)."""
         ...
@@ -60,6 +62,7 @@ class Eager:
 
     def __init__(self, program: Program, *, disable_jit: bool) -> None:
         self._program, self._disable_jit = program, disable_jit
+        self.as_written = not disable_jit
 
     def run(self, operator: Operator, key: tuple[object, ...], *arguments: Arrays) -> tuple[Results, dict[str, str]]:
         tally = self._program.tally
@@ -79,6 +82,8 @@ Facts = Callable[[object, jax.stages.Lowered, str], dict[str, str]]
 
 class Compiled:
     """One executable a key and shapes, made ahead of time and kept; `facts` are read off it, and are evidence too."""
+
+    as_written = False
 
     def __init__(self, program: Program, facts: Facts = lambda jaxpr, lowered, hlo: {}) -> None:
         self._program, self._facts = program, facts

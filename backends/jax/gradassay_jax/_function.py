@@ -33,6 +33,14 @@ class FunctionModel(JaxModel):
         with refusals():
             return super().jacobian(inputs, of, wrt)
 
+    def vjps(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> dict[str, Array | None]:
+        with refusals():
+            return super().vjps(inputs, cotangents, wrt)
+
+    def jvps(self, inputs: Tensors, tangents: Tensors, of: Sequence[str]) -> dict[str, Array]:
+        with refusals():
+            return super().jvps(inputs, tangents, of)
+
     def hvp(
         self, inputs: Tensors, cotangents: Tensors, tangents: Tensors, wrt: Sequence[str]
     ) -> dict[str, Array | None]:

@@ -8,9 +8,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from gradassay._backend import Unsupported
 from gradassay._spec import Array, Tensors
 from gradassay_jax import _framework, _operators
-from gradassay_jax._execution import Execution, Program, Results
+from gradassay_jax._execution import Compiled, Execution, Program, Results
 from gradassay_jax._operators import Operator
 
 
@@ -30,6 +31,7 @@ class JaxModel:
         dtype: np.dtype[Any] | None = None,
     ) -> None:
         self._program, self._execution, self._device = program, execution, device
+        self._whole: Execution = Compiled(program)
         self._parameters = _framework.place(parameters, device)
         self._dtype: np.dtype[Any] = dtype or next(iter(self._parameters.values())).dtype
         self.ran: Mapping[str, str] = {}
@@ -56,11 +58,37 @@ class JaxModel:
         found = self._ask(_operators.jacobian(self._program, of, wrt), ("jacobian", of, wrt), inputs)
         return _framework.fetch(found["jacobian"])[of]
 
+    def vjps(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> dict[str, Array | None]:
+        key = ("vjps", *cotangents, "by", *wrt)
+        found = self._batched(_operators.vjps(self._program, wrt), key, inputs, cotangents)
+        return {**_framework.fetch(found["gradients"])}
+
+    def jvps(self, inputs: Tensors, tangents: Tensors, of: Sequence[str]) -> dict[str, Array]:
+        key = ("jvps", *of, "by", *tangents)
+        found = self._batched(_operators.jvps(self._program, of), key, inputs, tangents)
+        return _framework.fetch(found["tangents"])
+
     def hvp(
         self, inputs: Tensors, cotangents: Tensors, tangents: Tensors, wrt: Sequence[str]
     ) -> dict[str, Array | None]:
         found = self._ask(_operators.hvp(self._program, wrt), ("hvp", *wrt), inputs, cotangents, tangents)
         return {**_framework.fetch(found["gradients"])}
+
+    def _batched(self, operator: Operator, key: tuple[object, ...], inputs: Tensors, along: Tensors) -> Results:
+        """Run an operator for many directions; what runs as written otherwise is compiled for it.
+
+        Raises:
+            Unsupported: if the function cannot be compiled, since what it does depends on its numbers.
+        """
+        if not self._execution.as_written:
+            return self._ask(operator, key, inputs, along)
+        plain, self._execution = self._execution, self._whole
+        try:
+            return self._ask(operator, key, inputs, along)
+        except jax.errors.ConcretizationTypeError as error:
+            raise Unsupported(f"jax cannot compile this function as a whole: {error}") from error
+        finally:
+            self._execution = plain
 
     def _ask(self, operator: Operator, key: tuple[object, ...], inputs: Tensors, *more: Tensors) -> Results:
         """Run an operator on values (parameters and inputs) and further dicts; leave the evidence in `ran`.

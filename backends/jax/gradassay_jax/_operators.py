@@ -67,6 +67,34 @@ def jacobian(f: Function, of: str, wrt: str) -> Operator:
     return run
 
 
+def vjps(f: Function, wrt: Sequence[str]) -> Operator:
+    """Of (values, cotangents), with K the first axis of every cotangent and gradient: one linearisation, transposed."""
+
+    def run(values: Arrays, cotangents: Arrays) -> dict[str, dict[str, jax.Array]]:
+        def named(moving: Arrays) -> dict[str, jax.Array]:
+            outputs = f({**values, **moving})
+            return {name: outputs[name] for name in cotangents}
+
+        _, pull = jax.vjp(named, {name: values[name] for name in wrt})
+        return {"gradients": jax.vmap(pull)(dict(cotangents))[0]}
+
+    return run
+
+
+def jvps(f: Function, of: Sequence[str]) -> Operator:
+    """Of (values, tangents), with K the first axis of every tangent and answer: one linearisation, pushed forward."""
+
+    def run(values: Arrays, tangents: Arrays) -> dict[str, dict[str, jax.Array]]:
+        def named(moving: Arrays) -> dict[str, jax.Array]:
+            outputs = f({**values, **moving})
+            return {name: outputs[name] for name in of}
+
+        _, pushforward = jax.linearize(named, {name: values[name] for name in tangents})
+        return {"tangents": jax.vmap(pushforward)(dict(tangents))}
+
+    return run
+
+
 def hvp(f: Function, wrt: Sequence[str]) -> Operator:
     """Of (values, cotangents, tangents): forward over reverse, the tangent of the gradient."""
     gradient = vjp(f, wrt)

@@ -59,6 +59,18 @@ class NumpyModel:
             rows.append(self._picked(gradients, [wrt], values)[wrt])
         return np.concatenate(rows).reshape(*shape, *values[wrt].shape)
 
+    def vjps(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> dict[str, Array | None]:
+        """Send K cotangents through the backward pass together: its lanes."""
+        values, outputs, run = self._run(inputs)
+        lanes = {len(cotangent) for cotangent in cotangents.values()}
+        if len(lanes) != 1:
+            raise ValueError(f"cotangents have {sorted(lanes)} rows; all should have the same number")
+        (count,) = lanes
+        zeros = {name: np.zeros((count, *out.shape), self._dtype) for name, out in outputs.items()}
+        with np.errstate(all="ignore"):
+            gradients, _ = self._passes.backward(run, {**zeros, **self._filled(zeros, cotangents, "output")})
+        return self._picked(gradients, wrt, values)
+
     def hvp(
         self, inputs: Tensors, cotangents: Tensors, tangents: Tensors, wrt: Sequence[str]
     ) -> dict[str, Array | None]:

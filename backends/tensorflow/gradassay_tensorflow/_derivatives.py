@@ -124,3 +124,21 @@ def jacobian_row(function: Differentiable, inputs: Named, position: Tensor, of: 
     one = tf.reshape(tf.one_hot(position, tf.size(output), dtype=output.dtype), tf.shape(output))
     zero = tf.UnconnectedGradients.ZERO
     return output, tf.convert_to_tensor(tape.gradient(output, source, one, unconnected_gradients=zero))
+
+
+def vjps(function: Differentiable, inputs: Named, cotangents: Named, wrt: Sequence[str]) -> Named:
+    """Return J' v for K cotangents, of shape (K, *wrt): a pfor over one tape, or no loop where K is 1."""
+    sources = function.sources(inputs, wrt)
+    with _watching(sources) as tape:
+        outputs = function.call(inputs)
+    targets, zero = [outputs[name] for name in cotangents], tf.UnconnectedGradients.ZERO
+
+    def pull(along: Sequence[Tensor]) -> list[Tensor]:
+        found = tape.gradient(targets, sources, list(along), unconnected_gradients=zero)
+        return [tf.convert_to_tensor(gradient) for gradient in found]
+
+    if next(iter(cotangents.values())).shape[0] == 1:
+        found = [gradient[None] for gradient in pull([along[0] for along in cotangents.values()])]
+    else:
+        found = tf.vectorized_map(pull, list(cotangents.values()), fallback_to_while_loop=False)
+    return dict(zip(wrt, found, strict=True))

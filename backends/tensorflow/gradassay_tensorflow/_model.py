@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradassay._backend import Unsupported
 from gradassay._spec import Array, Tensors
 from gradassay_tensorflow import _derivatives as routes
 from gradassay_tensorflow._convention import Convention
@@ -20,6 +21,7 @@ class TensorFlowModel:
 
     def __init__(self, function: Differentiable, layout: Convention, execution: Execution, kernel: str) -> None:
         self._function, self._layout, self._execution, self._kernel = function, layout, execution, kernel
+        self._graph = Execution("graph", execution.device, execution.dtype)
         self._route = ""
         # Which variable holds a canonical parameter: one fused bias holds two.
         self._holder = {
@@ -83,6 +85,32 @@ class TensorFlowModel:
         found = [self._canonical({by: row}, [wrt])[wrt] for row in rows]
         canonical = self.parameters()[wrt]
         return np.array(found, dtype=canonical.dtype).reshape(whole.shape[: whole.ndim - width] + canonical.shape)
+
+    def vjps(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> Mapping[str, Array | None]:
+        """In a graph, eager models too: without one there is no pfor, and a loop on the tape takes far longer.
+
+        Raises:
+            Unsupported: in the mode "xla", which compiles no pfor over a loop.
+        """
+        lanes = len(next(iter(cotangents.values())))
+        if self._execution.mode == "xla" and lanes > 1:
+            raise Unsupported("XLA compiles no pfor over a loop")
+        by = self._framework_names(wrt)
+
+        def pull(given: Named, along: Named) -> tuple[Named]:
+            return (routes.vjps(self._function, given, along, by),)
+
+        plain = self._execution
+        try:
+            if plain.mode == "eager":
+                self._execution = self._graph
+            (found,) = self._run("GradientTape under pfor", (*cotangents, "by", *by), pull, inputs, cotangents)
+        finally:
+            self._execution = plain
+        if tuple(by) == tuple(wrt):
+            return found
+        rows = [self._canonical({name: _present(found)[name][k] for name in by}, wrt) for k in range(lanes)]
+        return {name: np.stack([_present(row)[name] for row in rows]) for name in wrt}
 
     def _by_pfor(self, inputs: Tensors, of: str, by: str) -> Array:
         def differentiate(given: Named) -> tuple[Named]:

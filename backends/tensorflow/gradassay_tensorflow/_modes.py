@@ -41,7 +41,7 @@ class Execution:
     """
 
     def __init__(self, mode: str, device: str, dtype: str, facts: Callable[[], Mapping[str, str]] = dict) -> None:
-        self.mode, self.device, self._dtype, self._facts = mode, device, dtype, facts
+        self.mode, self.device, self.dtype, self._facts = mode, device, dtype, facts
         self._placement = placement(device)
         self._traced: dict[Hashable, Traced] = {}
         self._entries: list[bool] = []  # at each run of the Python function: was TensorFlow executing eagerly?
@@ -69,7 +69,7 @@ class Execution:
 
     def subnormals(self) -> str:
         """Return whether a product below the smallest normal number is kept or flushed to zero: measured."""
-        return _subnormals(self.mode, self.device, self._dtype)
+        return _subnormals(self.mode, self.device, self.dtype)
 
     def _enter(self, function: Function, tensors: list[dict[str, Tensor]]) -> Results:
         self._entries.append(tf.executing_eagerly())

@@ -13,6 +13,7 @@ import ml_dtypes
 import numpy as np
 import torch
 
+from gradassay._backend import Unsupported
 from gradassay._spec import Array
 
 Named = Mapping[str, torch.Tensor]
@@ -137,6 +138,53 @@ def jvp_double_vjp(function: Function, tensors: Named, tangents: Named) -> tuple
         pushed = gradients(linear, {name: tangents[name] for name in linear}, list(zeros.values()))
     found = zip(outputs, zeros.values(), pushed, strict=True)
     return outputs, {name: torch.zeros_like(zero) if value is None else value for name, zero, value in found}
+
+
+def vjps(function: Function, tensors: Named, cotangents: Named, wrt: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Return K VJPs of one forward pass, with K the first axis of every cotangent and answer: `vmap` of the pullback.
+
+    Not `autograd.grad(is_grads_batched=True)`, whose graph was recorded without knowing of it: that takes three times
+    as long over a recurrent layer.
+    """
+
+    def seen(moving: Named) -> dict[str, torch.Tensor]:
+        outputs = function({**tensors, **moving})
+        return {name: outputs[name] for name in cotangents}
+
+    with leaves(tensors, ()), unbatched():
+        _, pull, *_ = torch.func.vjp(seen, {name: tensors[name] for name in wrt})
+        (found,) = torch.vmap(pull)(dict(cotangents))
+    return dict(found)
+
+
+def jvps(function: Function, tensors: Named, tangents: Named, of: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Return K JVPs, with K the first axis of every tangent and answer: `vmap` of forward mode."""
+    still = {name: tensors[name] for name in tangents}
+
+    def pushed(along: Named) -> dict[str, torch.Tensor]:
+        def moved(moving: Named) -> dict[str, torch.Tensor]:
+            outputs = function({**tensors, **moving})
+            return {name: outputs[name] for name in of}
+
+        return dict(torch.func.jvp(moved, (still,), (dict(along),))[1])
+
+    prepare_forward_mode()
+    with leaves(tensors, ()), unbatched():
+        return dict(torch.vmap(pushed)(dict(tangents)))
+
+
+@contextmanager
+def unbatched() -> Iterator[None]:
+    """Within, an operation that `vmap` would run one by one raises `Unsupported`: whole layers of libraries are such.
+
+    torch warns of it, and would go on at the cost of as many calls.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*performance drop", category=UserWarning)
+        try:
+            yield
+        except UserWarning as warning:
+            raise Unsupported(f"torch cannot batch an operation of this model: {warning}") from warning
 
 
 def jacobian(

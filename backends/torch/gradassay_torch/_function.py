@@ -69,6 +69,14 @@ class FunctionModel(TorchModel):
         with refusals("batched backward"):
             return super().jacobian(inputs, of, wrt)
 
+    def vjps(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> Mapping[str, Array | None]:
+        with refusals("batched backward"):
+            return super().vjps(inputs, cotangents, wrt)
+
+    def jvps(self, inputs: Tensors, tangents: Tensors, of: Sequence[str]) -> Tensors:
+        with refusals("batched forward mode"):
+            return super().jvps(inputs, tangents, of)
+
     def hvp(
         self, inputs: Tensors, cotangents: Tensors, tangents: Tensors, wrt: Sequence[str]
     ) -> Mapping[str, Array | None]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
+from gradassay._backend import Unsupported
 from gradassay._spec import Array, Tensors
 from gradassay_torch import _framework as framework
 from gradassay_torch._framework import Named, to_array, to_tensor
@@ -18,7 +19,7 @@ class Damage(RuntimeError):
 
 
 class TorchModel:
-    """Implements `Model`, `Jvp`, `Jacobian` and `Hvp` for a function of its inputs and `parameters` (canonical names).
+    """Implements every operator of the seam for a function of its inputs and `parameters` (canonical names).
 
     `forward_mode(inputs)` says whether the function can be differentiated forward on these inputs. `dtype` is that of
     the parameters; where there are none, it has to be told.
@@ -82,6 +83,24 @@ class TorchModel:
             found = framework.jacobian(self._execution.function, tensors, of, wrt, leaves, batched)
         self._locate({"jacobian": found})
         return to_array(found)
+
+    def vjps(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> Mapping[str, Array | None]:
+        if self._execution.compiled:
+            raise Unsupported("a compiled graph is differentiated one cotangent at a time")
+        with self._call(inputs, cotangents) as (tensors, along):
+            self._ran["vjps"] = "VJP under vmap"
+            found = framework.vjps(self._execution.function, tensors, along, wrt)
+        self._locate(found)
+        return _optional_arrays(found)
+
+    def jvps(self, inputs: Tensors, tangents: Tensors, of: Sequence[str]) -> Tensors:
+        if self._execution.compiled or not self._forward_mode(inputs):
+            raise Unsupported("this model has no forward mode to batch")
+        with self._call(inputs, tangents) as (tensors, along):
+            self._ran["jvps"] = "forward mode under vmap"
+            found = framework.jvps(self._execution.function, tensors, along, of)
+        self._locate(found)
+        return _arrays(found)
 
     def hvp(
         self, inputs: Tensors, cotangents: Tensors, tangents: Tensors, wrt: Sequence[str]
