@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradassay._case import Case, build
-from gradassay._spec import CaseTemplate
+from gradassay._spec import CaseTemplate, Tensor
 from gradassay_lstm import LSTM, Call, spec
 from gradassay_lstm._variations import (
     alone,
@@ -42,6 +42,11 @@ def test_positions_along_axes_that_share_a_dimension() -> None:
     units = take(tensor, weight, {"unit": [3, 0, 1, 2]})
     np.testing.assert_array_equal(units[4:8], weight[[7, 4, 5, 6]])
     assert take(one.table["y"], one.cotangents["y"], {"direction": [1]}).shape == (3, 4, 2)
+
+
+def test_a_number_has_no_positions_and_gets_no_axis() -> None:
+    loss = Tensor("loss", "output", ())
+    assert take(loss, np.array(2.5), {"row": [1, 0]}).shape == ()
 
 
 def test_some_rows() -> None:

@@ -177,6 +177,11 @@ def test_an_array_is_the_same_however_it_is_laid(handed: str, dtype: str, shape:
         assert laid.flags.f_contiguous and not laid.flags.c_contiguous
 
 
+def test_a_number_of_numpys_own_can_be_made_read_only() -> None:
+    laid = lay(np.float64(2.5), "read-only")  # type: ignore[arg-type]  # a scalar, as a loss' cotangent may be
+    assert laid == 2.5 and laid.shape == () and not laid.flags.writeable
+
+
 def dense(array: Any) -> Any:
     """What a kernel reads that ignores strides: the first elements that lie where the array begins."""
     base = array if array.base is None else array.base

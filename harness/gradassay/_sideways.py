@@ -21,7 +21,7 @@ def lay(array: Array, handed: str) -> Array:
         case "plain":
             return array
         case "read-only":
-            array = array.copy()
+            array = np.array(array)  # not copy: NumPy's own scalars have no flags to set
             array.flags.writeable = False
             return array
         case "transposed":

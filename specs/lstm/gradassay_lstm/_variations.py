@@ -64,7 +64,8 @@ def take(tensor: Tensor, array: Array, orders: Orders) -> Array:
         if name in orders:
             wide = wide[(slice(None),) * at + (np.array(orders[name], dtype=np.int64),)]
     sizes = [[len(orders.get(axis.name, range(axis.size))) for axis in group] for group in tensor.axes]
-    return np.ascontiguousarray(wide.reshape([prod(group) for group in sizes]))
+    # Not ascontiguousarray: a number, such as a loss, would get an axis.
+    return np.array(wide.reshape([prod(group) for group in sizes]), order="C")
 
 
 def taking(case: Case, orders: Orders) -> Move:
