@@ -87,7 +87,7 @@ def _small(tensor: Tensor, value: Floats, words: Words) -> Floats:
     return value * 2.0**-6 if tensor.role == "parameter" else value
 
 
-def _exponents(tensor: Tensor, value: Floats, words: Words, exponents: tuple[int, ...]) -> Floats:
+def by_powers(tensor: Tensor, value: Floats, words: Words, exponents: tuple[int, ...]) -> Floats:
     """Scale data by powers of two: the first exponent at one place of every row, any of them elsewhere."""
     if not is_data(tensor):
         return value
@@ -97,14 +97,14 @@ def _exponents(tensor: Tensor, value: Floats, words: Words, exponents: tuple[int
 
 def _tiny(tensor: Tensor, value: Floats, words: Words) -> Floats:
     """2^-16 is mostly subnormal in float16; the square of 2^-60 is just above float32's smallest normal, 2^-126."""
-    return _exponents(tensor, value, words, (-16, -60))
+    return by_powers(tensor, value, words, (-16, -60))
 
 
 def _underflow(tensor: Tensor, value: Floats, words: Words) -> Floats:
     """Data down to float32's subnormals, and nothing carried: gradients leave float32's range within ten steps."""
     if tensor.name.startswith("weight_hh"):
         return value * 2.0**-12
-    return _forget_bias(tensor, _exponents(tensor, value, words, (-16, -60, -126, -140)), -12.0)
+    return _forget_bias(tensor, by_powers(tensor, value, words, (-16, -60, -126, -140)), -12.0)
 
 
 def _huge(tensor: Tensor, value: Floats, words: Words) -> Floats:

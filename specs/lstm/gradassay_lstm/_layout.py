@@ -54,7 +54,7 @@ class Layout:
                     names = self._names(name, suffix)
                     blocks = np.split(whole, len(names), axis=self._gate_axis)
                     made |= {key: np.ascontiguousarray(block) for key, block in zip(names, blocks, strict=True)}
-        return _stack(made) if self.stacked_directions else made
+        return stack_directions(made) if self.stacked_directions else made
 
     def adjoint(self, gradients: Mapping[str, Array | None], names: Iterable[str]) -> dict[str, Array | None]:
         """Return the gradients of the canonical parameters `names` from those of the framework's arrays.
@@ -116,7 +116,7 @@ class Layout:
 
     def _parts(self, arrays: Mapping[str, Array | None]) -> Iterator[tuple[str, bool, Array | None]]:
         """Yield (canonical name, whether it is the first term, array) of every framework array that is there."""
-        flat = _unstack(arrays) if self.stacked_directions else arrays
+        flat = unstack_directions(arrays) if self.stacked_directions else arrays
         for suffix in _suffixes(flat):
             for name, form in self.arrays.items():
                 names = self._names(name, suffix)
@@ -143,7 +143,7 @@ def _suffixes(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(match.group() for name in names if (match := _SUFFIX.search(name))))
 
 
-def _stack(arrays: Tensors) -> dict[str, Array]:
+def stack_directions(arrays: Tensors) -> dict[str, Array]:
     """Stack 'W_l0' and 'W_l0_reverse', if there is one, along a leading axis of directions."""
     return {
         name: np.stack([arrays[key] for key in (name, name + "_reverse") if key in arrays])
@@ -152,7 +152,8 @@ def _stack(arrays: Tensors) -> dict[str, Array]:
     }
 
 
-def _unstack(arrays: Mapping[str, Array | None]) -> dict[str, Array | None]:
+def unstack_directions(arrays: Mapping[str, Array | None]) -> dict[str, Array | None]:
+    """Undo `stack_directions`; of None it is not known whether there were two."""
     flat: dict[str, Array | None] = {}
     for name, array in arrays.items():
         flat[name] = None if array is None else array[0]
