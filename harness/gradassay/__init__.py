@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from gradassay._ops import Ops as Ops
     from gradassay._ops import Value as Value
     from gradassay._oracle import Oracle as Oracle
+    from gradassay._prepare import Prepared as Prepared
+    from gradassay._prepare import prepare as prepare
     from gradassay._property import Finding as Finding
     from gradassay._property import Property as Property
     from gradassay._run import verify as verify
@@ -49,6 +51,7 @@ _MODULES = {
     "_fault": "Fault",
     "_ops": "Ops Value",
     "_oracle": "Oracle",
+    "_prepare": "Prepared prepare",
     "_property": "Finding Property",
     "_run": "verify",
     "_spec": "Axis CaseTemplate Spec Tensor Tensors",

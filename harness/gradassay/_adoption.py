@@ -22,6 +22,10 @@ class Adopted:
     parameters: Tensors
     model: Model
 
+    def holds(self, parameters: Tensors) -> bool:
+        """Whether these, bit for bit, are among the layer's own."""
+        return all(same(self.parameters.get(name), array) for name, array in parameters.items())
+
 
 @dataclass(frozen=True)
 class Adopters:
@@ -65,6 +69,13 @@ class Adopters:
         if callable(layer) and not parameters:
             said += ". A function of a framework is checked with config=... and its parameters as keywords"
         return "\n".join([said, *self.broken])
+
+
+def same(own: Array | None, given: Array) -> bool:
+    """Whether two arrays have the same dtype, shape and bits: -0.0 is not 0.0, and a NaN is itself."""
+    if own is None or own.dtype != given.dtype or own.shape != given.shape:
+        return False
+    return own.tobytes() == given.tobytes()
 
 
 def described(layer: object) -> str:

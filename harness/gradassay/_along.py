@@ -32,12 +32,18 @@ def along(tensor: Tensor, z: Floats, ordinary: npt.NDArray[np.bool_], axes: froz
     """
     sizes = [axis.size for group in tensor.axes for axis in group]
     names = [axis.name for group in tensor.axes for axis in group]
+    chosen = [
+        axis
+        for axis, name in enumerate(names)
+        if (axes is None or name in axes) and 1 < sizes[axis] <= LONGEST and names.count(name) == 1
+    ]
+    if not chosen:
+        return {}
     shaped, counted = z.reshape(sizes), (ordinary | (z != 0.0)).reshape(sizes)
     found: Along = {}
-    for axis, name in enumerate(names):
-        if (axes is None or name in axes) and 1 < sizes[axis] <= LONGEST and names.count(name) == 1:
-            others = tuple(other for other in range(len(sizes)) if other != axis)
-            found[name] = tuple(_short(figure) for figure in _rms(shaped, counted, others))
+    for axis in chosen:
+        others = tuple(other for other in range(len(sizes)) if other != axis)
+        found[names[axis]] = tuple(_short(figure) for figure in _rms(shaped, counted, others))
     return found
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from gradassay._cache import key
 from gradassay._spec import DIFFERENTIABLE, Array, CaseTemplate, Spec, Tensor, Tensors
 from gradassay._target import numpy_dtype
 from gradassay._words import Words
@@ -56,8 +57,13 @@ class Case:
 
     @property
     def drawn(self) -> tuple[Tensors, ...]:
-        """All data that decide what is asked: a hash of them tells cases apart."""
+        """All data that decide what is asked."""
         return self.tensors, self.cotangents, self.tangents
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of all data that decide what is asked: equal hashes, the same questions."""
+        return key(*self.drawn)
 
     @property
     def parameters(self) -> Tensors:

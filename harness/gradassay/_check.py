@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-import msgspec
+from typing import Any
 
 from gradassay import _plugins
 from gradassay._adoption import Adopted, Adopters, described
-from gradassay._backend import OPERATORS, Mode, Model, Offer, Unsupported
 from gradassay._case import Case
 from gradassay._errors import UsageError
-from gradassay._given import SUITE, Known, case_of, refuse_names, to_arrays
-from gradassay._plan import Job, Plan, Question
-from gradassay._process import Local
-from gradassay._record import Header, Record, Verdict
-from gradassay._runner import Run
+from gradassay._given import Known, case_of, refuse_names, to_arrays
+from gradassay._live import ANSWERS, run
+from gradassay._record import Record, Verdict
 from gradassay._spec import Array, Spec, Tensors
-from gradassay._target import DTYPES, Target, numpy_dtype
-from gradassay._ties import TiedOracle
-from gradassay.properties import properties_of
-
-PROPERTIES = ("contract", "values", "gradients")
-T = TypeVar("T")
+from gradassay._target import DTYPES, numpy_dtype
 
 
 @dataclass(frozen=True)
@@ -73,7 +62,7 @@ def check(
     dtype: str | None = None,
     cotangents: Mapping[str, object] | None = None,
     wrt: Sequence[str] | None = None,
-    properties: Sequence[str] = PROPERTIES,
+    properties: Sequence[str] = ANSWERS,
     **tensors: object,
 ) -> Verdicts:
     """Check a live layer against the certified reference, in this process and this thread.
@@ -98,34 +87,90 @@ def check(
     Raises:
         UsageError: if nobody knows the layer, or a tensor is missing, unknown, or of another shape or dtype.
     """
-    adopters = Adopters.installed()
-    given = to_arrays(tensors, adopters.converts)
-    chosen = _spec(spec, config, list(given)) if config is not None else None
-    names = [name for name in given if chosen and _role(chosen, name) == "parameter"]
-    if chosen is not None and names:
-        refuse_names(chosen, list(given))
-    if dtype is not None and dtype not in DTYPES:
-        raise UsageError(f"dtype is {dtype!r}; should be one of {', '.join(DTYPES)}")
-    # A function gets its own tensors as they are, since they say which device; only rounding makes new ones.
-    parameters = {name: _rounded(given[name], dtype) if dtype else tensors[name] for name in names}
-    adopted = adopters.adopt(layer, config, parameters)
-    known = _agreed(adopted, chosen, spec, config, names)
-    own = _dtype(adopted, layer, dtype)
-    data = dict(adopted.parameters) | {name: array for name, array in given.items() if name not in names}
-    case = case_of(
-        known,
-        adopted.config,
-        data,
-        own,
-        rounded=dtype is not None,
-        cotangents=None if cotangents is None else to_arrays(cotangents, adopters.converts),
-        wrt=wrt,
-        properties=properties,
-    )
-    notes = []
-    if cotangents is None:
-        notes.append(f"cotangents: independent random ones for {', '.join(case.outputs)}, from a hash of the data")
-    return Verdicts(described(layer), _run(case, adopted, properties), tuple(notes))
+    request = Request.of(layer, config, spec, dtype, cotangents, wrt, properties, tensors)
+    adopted = request.adopt()
+    case = request.case(adopted)
+    return Verdicts(described(layer), run(case, adopted, properties), request.notes(case))
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a caller wants checked: a layer, and data for it as arrays. The layer is asked what it is now."""
+
+    layer: object
+    config: Any
+    spec: str | None
+    dtype: str | None
+    cotangents: Tensors | None
+    wrt: Sequence[str] | None
+    properties: Sequence[str]
+    given: Tensors  # without parameters
+    parameters: Mapping[str, object]  # of a function, as they were given
+    chosen: Known | None
+    adopters: Adopters
+
+    @classmethod
+    def of(
+        cls,
+        layer: object,
+        config: Any,
+        spec: str | None,
+        dtype: str | None,
+        cotangents: Mapping[str, object] | None,
+        wrt: Sequence[str] | None,
+        properties: Sequence[str],
+        tensors: Mapping[str, object],
+    ) -> Request:
+        """Read what was given.
+
+        Raises:
+            UsageError: if something is no array, there is no such dtype, or no spec takes the configuration.
+        """
+        adopters = Adopters.installed()
+        given = to_arrays(tensors, adopters.converts)
+        chosen = _spec(spec, config, list(given)) if config is not None else None
+        names = [name for name in given if chosen and _role(chosen, name) == "parameter"]
+        if chosen is not None and names:
+            refuse_names(chosen, list(given))
+        if dtype is not None and dtype not in DTYPES:
+            raise UsageError(f"dtype is {dtype!r}; should be one of {', '.join(DTYPES)}")
+        # A function gets its own tensors as they are, since they say which device; only rounding makes new ones.
+        parameters = {name: _rounded(given[name], dtype) if dtype else tensors[name] for name in names}
+        data = {name: array for name, array in given.items() if name not in names}
+        seen = None if cotangents is None else to_arrays(cotangents, adopters.converts)
+        return cls(layer, config, spec, dtype, seen, wrt, properties, data, parameters, chosen, adopters)
+
+    def adopt(self) -> Adopted:
+        """Return the layer as it is now.
+
+        Raises:
+            UsageError: if nobody knows it, or it cannot be taken.
+        """
+        return self.adopters.adopt(self.layer, self.config, self.parameters)
+
+    def case(self, adopted: Adopted) -> Case:
+        """Return the case that the data and the layer's parameters make.
+
+        Raises:
+            UsageError: if a tensor is missing, unknown, or of another shape or dtype than it should be.
+        """
+        known = _agreed(adopted, self.chosen, self.spec, self.config, list(self.parameters))
+        return case_of(
+            known,
+            adopted.config,
+            dict(adopted.parameters) | dict(self.given),
+            _dtype(adopted, self.layer, self.dtype),
+            rounded=self.dtype is not None,
+            cotangents=self.cotangents,
+            wrt=self.wrt,
+            properties=self.properties,
+        )
+
+    def notes(self, case: Case) -> tuple[str, ...]:
+        """Say what was chosen for the caller."""
+        if self.cotangents is not None:
+            return ()
+        return (f"cotangents: independent random ones for {', '.join(case.outputs)}, from a hash of the data",)
 
 
 def _spec(name: str | None, config: Any, given: Sequence[str]) -> Known:
@@ -173,83 +218,3 @@ def _dtype(adopted: Adopted, layer: object, wanted: str | None) -> str:
     if wanted is not None and wanted != own[0]:
         raise UsageError(f"dtype is {wanted!r}, but {described(layer)} is in {own[0]}: convert the layer itself")
     return own[0]
-
-
-# --- the run
-
-
-@dataclass(frozen=True)
-class _Given(Question):
-    """A question whose data are there already."""
-
-    given: Case
-
-    def case(self, dtype: str) -> Case:
-        return self.given
-
-
-class _Live:
-    """An adopted layer as a backend with one model."""
-
-    def __init__(self, adopted: Adopted, offer: Offer) -> None:
-        self.name, self.offers = adopted.backend.name, (offer,)
-        self._adopted = adopted
-
-    def environment(self) -> Mapping[str, str]:
-        return {}
-
-    def devices(self) -> tuple[str, ...]:
-        return self.offers[0].devices
-
-    def versions(self) -> Mapping[str, str]:
-        return self._adopted.backend.versions()
-
-    def load(self, spec: str, config: Any, parameters: Tensors, target: Target) -> Model:
-        own = self._adopted.parameters
-        if config != self._adopted.config or any(not _same(own[name], array) for name, array in parameters.items()):
-            raise Unsupported("a live layer has its own sizes and parameters: it takes no others")
-        return self._adopted.model
-
-
-def _same(own: Array, given: Array) -> bool:
-    return own.dtype == given.dtype and own.tobytes() == given.tobytes()
-
-
-class _Here(Executor):
-    """Runs at once and in this thread: breakpoints work, and what the caller has set for it holds."""
-
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        done: Future[T] = Future()
-        done.set_result(fn(*args, **kwargs))
-        return done
-
-
-def _run(case: Case, adopted: Adopted, names: Sequence[str]) -> tuple[Record, ...]:
-    every = properties_of(case.spec)
-    for name in names:
-        if name not in every:
-            raise UsageError(_plugins.unknown("property", name, every))
-    mode = Mode("live")
-    operators = frozenset({"forward"} | {operator for operator in OPERATORS if hasattr(adopted.model, operator)})
-    offer = Offer(case.spec.name, case.features, (mode,), (case.dtype,), ("here",), operators)
-    target = Target(adopted.backend.name, mode.name, "here", case.dtype)
-    asked = tuple(every[name] for name in dict.fromkeys(names))
-    question = _Given(case.spec, SUITE, case.template, asked, case)
-    plan = Plan(
-        {case.spec.name: case.spec},
-        (SUITE,),
-        tuple(property_.name for property_ in asked),
-        (target,),
-        {target.backend: (Job(target, offer, mode, (question,)),)},
-    )
-    run = Run(plan, TiedOracle(), None, frozenset(), ())
-    with Local(_Live(adopted, offer)) as session:
-        run.all({target.backend: session}, _Here())
-    return tuple(_unreplayed(record) for record in run.records)
-
-
-def _unreplayed(record: Record) -> Record:
-    """No command replays a live layer: only the call that was made here does."""
-    if isinstance(record, Verdict):
-        return msgspec.structs.replace(record, replay="")
-    return msgspec.structs.replace(record, command="gradassay.check") if isinstance(record, Header) else record

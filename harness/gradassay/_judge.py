@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
+from weakref import finalize
 
 import numpy as np
 import numpy.typing as npt
@@ -19,18 +21,55 @@ Floats = npt.NDArray[np.float64]
 Kind = Literal["ordinary", "structural zero", "not finite"]
 
 
+@dataclass(frozen=True)
+class _Standing:
+    """What every verdict against one reference has in common."""
+
+    ordinary: npt.NDArray[np.bool_]  # where the truth is not exactly 0
+    plain: bool  # it is nowhere
+    elements: int  # that are ordinary
+    limit: float
+    limit_rms: float | None
+    visible: tuple[float | None, float | None]
+    truth: Truth
+
+    @classmethod
+    def of(cls, reference: Reference) -> _Standing:
+        """Work it out once for each reference: a check in a loop has the same ones every time."""
+        known = _STANDING.get(id(reference))
+        if known is None:
+            known = _STANDING[id(reference)] = cls._worked_out(reference)
+            finalize(reference, _STANDING.pop, id(reference), None).atexit = False
+        return known
+
+    @classmethod
+    def _worked_out(cls, reference: Reference) -> _Standing:
+        ordinary = ~reference.zero
+        n = int(ordinary.sum())
+        limit = max_limit(max(n, 1))
+        limit_rms = RMS_LIMIT if n >= RMS_FROM else None
+        seen = visible(reference, limit, limit_rms)
+        return cls(ordinary, n == ordinary.size, n, limit, limit_rms, seen, _truth(reference))
+
+
+_STANDING: dict[int, _Standing] = {}  # by identity, as long as the reference lives: arrays have no hash
+
+
 def noise_units(got: Array, reference: Reference) -> Floats:
     """Return z for every element: NaN where got is not finite, and infinite where an exact zero is not 0.
 
     The reference's own radius is taken off the distance, so that an uncertain reference accuses nobody.
     """
-    wide = got.astype(np.float64)
+    wide = got if got.dtype == np.float64 else got.astype(np.float64)
+    zeros = bool(reference.zero.any())
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         distance = (wide - reference.high) - reference.low
         distance = np.sign(distance) * np.maximum(np.abs(distance) - reference.radius, 0.0)
-        z = distance / np.where(reference.zero, 1.0, reference.sigma)
-    z = np.where(reference.zero, np.where(wide == 0.0, 0.0, np.inf), z)
-    return np.asarray(np.where(np.isfinite(wide), z, np.nan))
+        z = distance / (np.where(reference.zero, 1.0, reference.sigma) if zeros else reference.sigma)
+    if zeros:
+        z = np.where(reference.zero, np.where(wide == 0.0, 0.0, np.inf), z)
+    finite = np.isfinite(wide)
+    return np.asarray(z if finite.all() else np.where(finite, z, np.nan))
 
 
 def judge(finding: Finding) -> dict[str, Any]:
@@ -38,38 +77,54 @@ def judge(finding: Finding) -> dict[str, Any]:
     if finding.reference is None or finding.got is None:
         return {"outcome": "failed" if finding.fault else "passed", "reason": finding.fault}
     reference = finding.reference
-    truth = _truth(reference)
     if finding.got.size == 0:
-        return {"outcome": "passed", "reason": "empty: there is nothing to compare", "truth": truth}
+        return {
+            "outcome": "passed",
+            "reason": "empty: there is nothing to compare",
+            "truth": _truth(reference),
+        }
     if reference.blind:
-        return {"outcome": "blind", "reason": reference.blind, "elements": finding.got.size, "truth": truth}
+        return {
+            "outcome": "blind",
+            "reason": reference.blind,
+            "elements": finding.got.size,
+            "truth": _truth(reference),
+        }
+    standing = _Standing.of(reference)
     z = noise_units(finding.got, reference)
-    ordinary = ~reference.zero
-    n = int(ordinary.sum())
-    sized = np.abs(np.where(np.isfinite(z), z, np.inf))
+    sized = np.abs(z)
+    if not (finite := bool(np.isfinite(sized.max()))):
+        sized = np.where(np.isfinite(z), sized, np.inf)
     worst = np.unravel_index(int(np.argmax(sized)), sized.shape)
     largest = float(sized[worst])
-    rms = float(root_mean_square(z[ordinary])) if n and np.all(np.isfinite(z[ordinary])) else None
-    limit = max_limit(max(n, 1))
-    limit_rms = RMS_LIMIT if n >= RMS_FROM else None
-    reason = _reason(finding, z, worst, largest, limit, rms, limit_rms)
-    whole, element = visible(reference, limit, limit_rms)
+    rms = None
+    if standing.elements and finite:
+        rms = _rms(z if standing.plain else z[standing.ordinary], largest)
+    elif standing.elements and np.all(np.isfinite(z[standing.ordinary])):
+        rms = float(root_mean_square(z[standing.ordinary]))
+    reason = _reason(finding, z, worst, largest, standing.limit, rms, standing.limit_rms)
+    whole, element = standing.visible
     figures = shown(finding, z, reference, failed=bool(reason))
     return {
         "outcome": "failed" if reason else "passed",
         "reason": reason,
         "elements": finding.got.size,
         "rms": rms,
-        "max": largest if np.isfinite(largest) else None,
-        "limit_rms": limit_rms,
-        "limit_max": limit,
+        "max": largest if finite else None,
+        "limit_rms": standing.limit_rms,
+        "limit_max": standing.limit,
         "visible_whole": whole,
         "visible_element": element,
         "worst": _element(finding, reference, worst, z),
         "along": figures,
         "labels": labels(finding, figures) if reason else {},
-        "truth": truth,
+        "truth": standing.truth,
     }
+
+
+def _rms(z: Floats, largest: float) -> float:
+    """Root mean square of what is at most so large, bit for bit as `root_mean_square` has it."""
+    return float(np.sqrt(np.square(z / largest).mean()) * largest) if largest > 0.0 else 0.0
 
 
 def _reason(
@@ -83,9 +138,9 @@ def _reason(
 ) -> str:
     assert finding.reference is not None  # judge() has looked; this is for the type checker
     total = z.size
-    if strange := int(np.isnan(z).sum()):
+    if not np.isfinite(largest) and (strange := int(np.isnan(z).sum())):
         return f"{strange} of {total} elements are not finite"
-    if leaks := int(np.isinf(z[finding.reference.zero]).sum()):
+    if not np.isfinite(largest) and (leaks := int(np.isinf(z[finding.reference.zero]).sum())):
         return f"{leaks} of {int(finding.reference.zero.sum())} elements that are exactly 0 are not"
     if largest > limit:
         beyond = int((np.abs(z) > limit).sum())

@@ -19,7 +19,6 @@ import numpy as np
 from gradassay import _limits
 from gradassay._agreement import Units, agree
 from gradassay._along import grids
-from gradassay._cache import key
 from gradassay._case import Case
 from gradassay._causes import Kept, Observed, causes
 from gradassay._judge import judge, noise_units
@@ -58,6 +57,7 @@ class Run:
     broken: tuple[str, ...]  # plugins that cannot be used, in words
     waivers: Waivers = NONE
     commit: Callable[[], str] = commit  # a live layer is at none
+    subject: type[Subject] = Subject
     records: list[Record] = field(default_factory=list)
     tally: _Tally = field(default_factory=_Tally)
     units: dict[tuple[str, str], dict[str, Units]] = field(default_factory=dict)  # (case, dtype) -> target -> z
@@ -199,7 +199,7 @@ class Run:
             self._take(self._verdict(job, question, outcome="errored", reason=_raised("drawing the case", error)))
             return
         self._draw(case)
-        subject = Subject(session, case, target, able, job.mode, offer=job.offer)
+        subject = self.subject(session, case, target, able, job.mode, offer=job.offer)
         units: dict[str, Any] = {}
         found: dict[str, list[Finding]] = {}
         failing: list[Verdict] = []
@@ -286,7 +286,7 @@ class Run:
 
     def _draw(self, case: Case) -> None:
         """Write down what a case's data are, once."""
-        digest = key(*case.drawn)[:DIGEST]
+        digest = case.digest[:DIGEST]
         drawn = Drawn(spec=case.spec.name, suite=case.suite, case=case.template.name, dtype=case.dtype, digest=digest)
         with self.lock:
             known = drawn in self.drawn

@@ -22,12 +22,12 @@ Handed = Literal["plain", "read-only", "strided", "transposed"]
 
 class _Seen(msgspec.Struct):
     ran: dict[str, str]
-    touched: tuple[str, ...]
     seconds: float
     none: tuple[str, ...]  # names of the gradients that are None
-    aliases: tuple[str, ...]
-    overwritten: tuple[str, ...]
-    reseeded: tuple[str, ...]
+    touched: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    overwritten: tuple[str, ...] = ()
+    reseeded: tuple[str, ...] = ()
 
 
 class _Failure(msgspec.Struct):
@@ -157,11 +157,14 @@ class Session(ABC):
         of: str = "",
         by: str = "",
         handed: Handed = "plain",
+        watched: bool = True,
     ) -> Answer:
         """Call one operator of `gradassay._backend.OPERATORS`; "jacobian" returns d of / d by.
 
         Args:
             handed: how arrays lie in memory when the model is given them.
+            watched: look for what the call does beside its answer: to what it was given, to what the call before had
+                returned, to random numbers. Otherwise the answer says nothing of these.
 
         Raises:
             KeyError: if no such model was loaded.
@@ -178,6 +181,7 @@ class Session(ABC):
             "of": of,
             "by": by,
             "handed": handed,
+            "watched": watched,
         }
         groups = {"inputs": inputs, "cotangents": cotangents or {}, "tangents": tangents or {}}
         metadata, arrays = self._request(request, join(groups))

@@ -61,10 +61,14 @@ class Tensor:
         """Name an element in words: `{"layer": "1", "gate": "f", "unit": "3", "feature": "0"}`."""
         words = {key: str(value) for key, value in self.where.items()}
         for group, flat in zip(self.axes, index, strict=True):
-            positions = np.unravel_index(flat, tuple(axis.size for axis in group)) if group else ()
+            positions = (flat,) if len(group) == 1 else _unravelled(flat, group)
             for axis, position in zip(group, positions, strict=True):
                 words[axis.name] = axis.label(int(position))
         return words
+
+
+def _unravelled(flat: int, group: tuple[Axis, ...]) -> tuple[Any, ...]:
+    return np.unravel_index(flat, tuple(axis.size for axis in group)) if group else ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,6 +16,11 @@ import numpy as np
 
 def machine() -> dict[str, str]:
     """Return what the numbers of a run may depend on, beside the versions of its frameworks."""
+    return dict(_machine())
+
+
+@cache
+def _machine() -> dict[str, str]:
     return {
         "system": platform.platform(),
         "processor": platform.machine(),
@@ -39,6 +45,7 @@ def command(program: str) -> str:
     return shlex.join([program, *sys.argv[1:]])
 
 
+@cache
 def own_version() -> str:
     try:
         return version("gradassay")

@@ -12,7 +12,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import IO, Any
 
@@ -87,33 +88,43 @@ class Worker:
             group: {name: lay(array, metadata["handed"]) for name, array in part(tensors, group).items()}
             for group in ("inputs", "cotangents", "tangents")
         }
-        watched = _watched(model, given, groups)
-        before = {name: _bytes(array) for name, array in watched.items()}
-        reseeded: list[str] = []
-        with watched_generators(self.backend, reseeded):
+        seen: dict[str, list[str]] = {}
+        with self._watching(model, given, groups, seen) if metadata.get("watched", True) else nullcontext([]) as held:
             started = time.perf_counter()
             found = _ask(model, metadata, **groups)
             seconds = time.perf_counter() - started
-        overwritten = [name for name, (array, content) in self._returned.items() if _bytes(array) != content]
-        returned = named(found)
-        self._returned = {name: (array, _bytes(array)) for name, array in returned.items()}
-        aliased = aliases(returned, groups, given)
-        watched |= _parameters(model)
-        touched = [name for name, content in before.items() if content != _bytes(watched[name])]
+            held.append(found)
         answer = {
             "ran": _evidence(model),
-            "touched": touched,
-            "aliases": aliased,
-            "overwritten": overwritten,
-            "reseeded": reseeded,
             "seconds": seconds,
             "none": [name for name, array in found.get("gradients", {}).items() if array is None],
+            **seen,
         }
         arrays = {
             group: {name: array for name, array in answers.items() if array is not None}
             for group, answers in found.items()
         }
         return answer, arrays.pop("jacobian", {}) | join(arrays)
+
+    @contextmanager
+    def _watching(
+        self, model: Any, given: Tensors, groups: Mapping[str, Tensors], seen: dict[str, list[str]]
+    ) -> Iterator[list[dict[str, dict[str, Array | None]]]]:
+        """Leave in `seen` what a call did beside its answer, which is put into the list that is yielded."""
+        watched = _watched(model, given, groups)
+        before = {name: _bytes(array) for name, array in watched.items()}
+        reseeded: list[str] = []
+        held: list[dict[str, dict[str, Array | None]]] = []
+        with watched_generators(self.backend, reseeded):
+            yield held
+        (found,) = held
+        overwritten = [name for name, (array, content) in self._returned.items() if _bytes(array) != content]
+        returned = named(found)
+        self._returned = {name: (array, _bytes(array)) for name, array in returned.items()}
+        aliased = aliases(returned, groups, given)
+        watched |= _parameters(model)
+        touched = [name for name, content in before.items() if content != _bytes(watched[name])]
+        seen |= {"touched": touched, "aliases": aliased, "overwritten": overwritten, "reseeded": reseeded}
 
 
 def _description(backend: Backend) -> dict[str, Any]:

@@ -32,11 +32,15 @@ def _wrong(name: str, got: Mapping[str, Array | None], case: Case) -> str:
     return ""
 
 
+def _finite(array: Array) -> bool:
+    return bool(np.isfinite(array if array.dtype == np.float64 else array.astype(np.float64)).all())
+
+
 def _not_finite(name: str, array: Array | None, truth: Reference | None) -> str:
     """Say that numbers are not finite, unless the dtype's range is left: what comes back then is not specified."""
-    strange = np.argwhere(~np.isfinite(array.astype(np.float64))) if array is not None else np.empty((0, 0))
-    if not len(strange) or (truth is not None and truth.overflow):
+    if array is None or _finite(array) or (truth is not None and truth.overflow):
         return ""
+    strange = np.argwhere(~np.isfinite(array.astype(np.float64)))
     return f"{name} has {len(strange)} elements that are not finite, the first at {strange[0].tolist()}"
 
 
@@ -65,7 +69,7 @@ def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
         outputs["outputs"], gradients = answers["vjp"].outputs, answers["vjp"].gradients
     truth: Mapping[str, Reference] = {}
     given = [*gradients.values(), *(array for found in outputs.values() for array in found.values())]
-    if any(array is not None and not np.all(np.isfinite(array.astype(np.float64))) for array in given):
+    if not all(array is None or _finite(array) for array in given):
         truth = oracle.ask(case, Query("vjp", cotangents=case.cotangents, wrt=case.differentiable))
     if "vjp" in answers:
         pulled = {name.removeprefix("d "): r for name, r in truth.items() if name.startswith("d ")}
