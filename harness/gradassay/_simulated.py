@@ -17,6 +17,7 @@ from gradassay._arithmetic import Float64, Order, Rounded
 from gradassay._backend import Mode, Model, Offer
 from gradassay._dual import Dual
 from gradassay._fault import Fault
+from gradassay._integers import refuse
 from gradassay._limits import PRECISIONS
 from gradassay._spec import DIFFERENTIABLE, Array, Spec, Tensors
 from gradassay._tape import Edit, Tape, Var
@@ -94,6 +95,7 @@ class SimulatedModel:
     def vjp(
         self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]
     ) -> tuple[Tensors, Mapping[str, Array | None]]:
+        refuse(inputs, wrt)
         tape, leaves, outputs = self._run(inputs)
         seeds = [(outputs[n], tape.numbers.lift(v.astype(np.float64))) for n, v in cotangents.items()]
         pulled = tape.gradients(seeds, [leaves[name] for name in wrt])
@@ -101,11 +103,13 @@ class SimulatedModel:
         return {name: self._out(out.value) for name, out in outputs.items()}, gradients
 
     def jvp(self, inputs: Tensors, tangents: Tensors) -> tuple[Tensors, Tensors]:
+        refuse(inputs, tangents)
         tape, _, outputs = self._run(inputs, tangents)
         pushed = {name: self._out(tape.numbers.tangent(out.value)) for name, out in outputs.items()}
         return {name: self._out(out.value.primal) for name, out in outputs.items()}, pushed
 
     def jacobian(self, inputs: Tensors, of: str, wrt: str) -> Array:
+        refuse(inputs, (wrt,))
         tape, leaves, outputs = self._run(inputs)
         size = int(np.prod(outputs[of].shape, dtype=np.int64))
         hot = tape.numbers.one_hot(outputs[of].shape, range(size))
@@ -116,6 +120,7 @@ class SimulatedModel:
     def hvp(
         self, inputs: Tensors, cotangents: Tensors, tangents: Tensors, wrt: Sequence[str]
     ) -> Mapping[str, Array | None]:
+        refuse(inputs, (*tangents, *wrt))
         tape, leaves, outputs = self._run(inputs, tangents)
         seeds = [(outputs[n], tape.numbers.lift(v.astype(np.float64))) for n, v in cotangents.items()]
         pulled = tape.gradients(seeds, [leaves[name] for name in wrt])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from gradassay._integers import NOWHERE
 from gradassay._spec import Tensors
 from gradassay._target import Target, numpy_dtype
 from gradassay_jax import _execution, _framework, _loops
@@ -36,4 +37,5 @@ def _program(spec: str, config: Any, mode: str, device: str) -> tuple[Program, E
 def load(spec: str, config: Any, parameters: Tensors, target: Target) -> JaxModel:
     device = _framework.device(target.device)
     program, execution = _program(spec, config, target.mode, target.device)
-    return JaxModel(program, execution, parameters, device, numpy_dtype(target.dtype))
+    instead = programs[spec].instead if spec in programs else NOWHERE
+    return JaxModel(program, execution, parameters, device, numpy_dtype(target.dtype), instead)

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from gradassay._backend import Unsupported
+from gradassay._integers import NOWHERE, refuse
 from gradassay._spec import Array, Tensors
 from gradassay_jax import _framework, _operators
 from gradassay_jax._execution import Compiled, Execution, Program, Results
@@ -19,7 +20,7 @@ class JaxModel:
     """forward, vjp, jvp, jacobian and hvp; see the protocols in `gradassay._backend` for their contracts.
 
     JAX gives an array of zeros, never None, for what an output does not depend on. `dtype` is that of the parameters;
-    where there are none, it has to be told.
+    where there are none, it has to be told. `instead` says of inputs of integers what to ask for.
     """
 
     def __init__(
@@ -29,9 +30,11 @@ class JaxModel:
         parameters: Tensors,
         device: jax.Device,
         dtype: np.dtype[Any] | None = None,
+        instead: Mapping[str, str] = NOWHERE,
     ) -> None:
         self._program, self._execution, self._device = program, execution, device
         self._whole: Execution = Compiled(program)
+        self._instead = instead
         self._parameters = _framework.place(parameters, device)
         self._dtype: np.dtype[Any] = dtype or next(iter(self._parameters.values())).dtype
         self.ran: Mapping[str, str] = {}
@@ -47,23 +50,28 @@ class JaxModel:
     def vjp(
         self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]
     ) -> tuple[dict[str, Array], dict[str, Array | None]]:
+        refuse(inputs, wrt, self._instead)
         found = self._ask(_operators.vjp(self._program, wrt), ("vjp", *wrt), inputs, cotangents)
         return _framework.fetch(found["outputs"]), {**_framework.fetch(found["gradients"])}
 
     def jvp(self, inputs: Tensors, tangents: Tensors) -> tuple[dict[str, Array], dict[str, Array]]:
+        refuse(inputs, tangents, self._instead)
         found = self._ask(_operators.jvp(self._program), ("jvp",), inputs, tangents)
         return _framework.fetch(found["outputs"]), _framework.fetch(found["tangents"])
 
     def jacobian(self, inputs: Tensors, of: str, wrt: str) -> Array:
+        refuse(inputs, (wrt,), self._instead)
         found = self._ask(_operators.jacobian(self._program, of, wrt), ("jacobian", of, wrt), inputs)
         return _framework.fetch(found["jacobian"])[of]
 
     def vjps(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> dict[str, Array | None]:
+        refuse(inputs, wrt, self._instead)
         key = ("vjps", *cotangents, "by", *wrt)
         found = self._batched(_operators.vjps(self._program, wrt), key, inputs, cotangents)
         return {**_framework.fetch(found["gradients"])}
 
     def jvps(self, inputs: Tensors, tangents: Tensors, of: Sequence[str]) -> dict[str, Array]:
+        refuse(inputs, tangents, self._instead)
         key = ("jvps", *of, "by", *tangents)
         found = self._batched(_operators.jvps(self._program, of), key, inputs, tangents)
         return _framework.fetch(found["tangents"])
@@ -71,6 +79,7 @@ class JaxModel:
     def hvp(
         self, inputs: Tensors, cotangents: Tensors, tangents: Tensors, wrt: Sequence[str]
     ) -> dict[str, Array | None]:
+        refuse(inputs, (*tangents, *wrt), self._instead)
         found = self._ask(_operators.hvp(self._program, wrt), ("hvp", *wrt), inputs, cotangents, tangents)
         return {**_framework.fetch(found["gradients"])}
 

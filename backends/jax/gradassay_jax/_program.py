@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gradassay._backend import OPERATORS, Gap, Mode, Offer
@@ -31,11 +31,13 @@ class Program:
         apply: from the configuration, canonical tensors by name (parameters and inputs) and the tally to outputs by
             name. Each body of a loop that it writes adds one to `tally.steps`. It imports jax; the file does not.
         steps: how many such bodies one run takes, if no loop is compiled.
+        instead: by the name of an input of integers, what to ask for in the place of its derivative.
     """
 
     offers: tuple[Offer, ...]
     apply: Callable[[Any, Arrays, Tally], dict[str, jax.Array]]
     steps: Callable[[Any, Arrays], int] = lambda config, values: 0
+    instead: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def spec(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradassay._backend import Unsupported
+from gradassay._integers import NOWHERE, refuse
 from gradassay._spec import Array, Tensors
 from gradassay_tensorflow import _derivatives as routes
 from gradassay_tensorflow._convention import Convention
@@ -17,12 +18,22 @@ from gradassay_tensorflow._modes import Execution
 
 
 class TensorFlowModel:
-    """Canonical arrays in, canonical arrays out; `ran` tells of the latest call."""
+    """Canonical arrays in, canonical arrays out; `ran` tells of the latest call.
 
-    def __init__(self, function: Differentiable, layout: Convention, execution: Execution, kernel: str) -> None:
+    `instead` says of inputs of integers what to ask for in their place.
+    """
+
+    def __init__(
+        self,
+        function: Differentiable,
+        layout: Convention,
+        execution: Execution,
+        kernel: str,
+        instead: Mapping[str, str] = NOWHERE,
+    ) -> None:
         self._function, self._layout, self._execution, self._kernel = function, layout, execution, kernel
         self._graph = Execution("graph", execution.device, execution.dtype)
-        self._route = ""
+        self._route, self._instead = "", instead
         # Which variable holds a canonical parameter: one fused bias holds two.
         self._holder = {
             name: held for held, weight in self._weights().items() for name in layout.inverse({held: weight})
@@ -44,6 +55,7 @@ class TensorFlowModel:
     def vjp(
         self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]
     ) -> tuple[Tensors, Mapping[str, Array | None]]:
+        refuse(inputs, wrt, self._instead)
         by = self._framework_names(wrt)
 
         def pull(given: Named, along: Named) -> tuple[Named, Named]:
@@ -53,6 +65,7 @@ class TensorFlowModel:
         return _present(outputs), self._canonical(gradients, wrt)
 
     def jvp(self, inputs: Tensors, tangents: Tensors) -> tuple[Tensors, Tensors]:
+        refuse(inputs, tangents, self._instead)
         eager = self._execution.mode == "eager"
         push = routes.jvp_by_accumulator if eager else routes.jvp_by_double_vjp
         route = "ForwardAccumulator" if eager else "VJP of the VJP"
@@ -63,6 +76,7 @@ class TensorFlowModel:
     def hvp(
         self, inputs: Tensors, cotangents: Tensors, tangents: Tensors, wrt: Sequence[str]
     ) -> Mapping[str, Array | None]:
+        refuse(inputs, (*tangents, *wrt), self._instead)
         eager = self._execution.mode == "eager"
         second = routes.hvp_forward_over_reverse if eager else routes.hvp_reverse_over_reverse
         route = "ForwardAccumulator over GradientTape" if eager else "GradientTape over GradientTape"
@@ -76,6 +90,7 @@ class TensorFlowModel:
         return self._canonical(found, wrt)
 
     def jacobian(self, inputs: Tensors, of: str, wrt: str) -> Array:
+        refuse(inputs, (wrt,), self._instead)
         (by,) = self._framework_names([wrt])
         whole = self._stacked(inputs, of, by) if self._execution.mode == "xla" else self._by_pfor(inputs, of, by)
         if by not in self._function.variables:
@@ -87,6 +102,7 @@ class TensorFlowModel:
         return np.array(found, dtype=canonical.dtype).reshape(whole.shape[: whole.ndim - width] + canonical.shape)
 
     def vjps(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> Mapping[str, Array | None]:
+        refuse(inputs, wrt, self._instead)
         """In a graph, eager models too: without one there is no pfor, and a loop on the tape takes far longer.
 
         Raises:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gradassay._backend import OPERATORS, Gap, Mode, Offer
@@ -39,10 +39,12 @@ class Program:
         offers: all of one spec.
         build: from the configuration, canonical parameters, the dtype and whether XLA will compile it. It is called
             within the device's scope, and imports TensorFlow; the file itself does not.
+        instead: by the name of an input of integers, what to ask for in the place of its derivative.
     """
 
     offers: tuple[Offer, ...]
     build: Callable[[Any, Tensors, str, bool], Built]
+    instead: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def spec(self) -> str:

@@ -57,9 +57,11 @@ def nn_lstm(spec: str, config: LSTM, parameters: Tensors, target: Target) -> Tor
 def program(spec: str, config: Any, parameters: Tensors, target: Target) -> TorchModel:
     """Load one of `programs/` for a target of the backend `torch`."""
     chosen = programs[spec]
-    function, held = chosen.build(config, parameters, target.device)
+    build = chosen.others.get(target.mode, chosen.build)
+    function, held = build(config, parameters, target.device)
     dtype: torch.dtype = getattr(torch, target.dtype)  # their names are ours
-    return TorchModel(Kernel(function, ""), held, target.device, lambda inputs: chosen.forward_mode, dtype)
+    execution = Kernel(function, "")
+    return TorchModel(execution, held, target.device, lambda inputs: chosen.forward_mode, dtype, chosen.instead)
 
 
 def cell(spec: str, config: LSTM, parameters: Tensors, target: Target) -> TorchModel:

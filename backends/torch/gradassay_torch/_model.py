@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from gradassay._backend import Unsupported
+from gradassay._integers import NOWHERE, refuse
 from gradassay._spec import Array, Tensors
 from gradassay_torch import _framework as framework
 from gradassay_torch._framework import Named, to_array, to_tensor
@@ -22,7 +23,7 @@ class TorchModel:
     """Implements every operator of the seam for a function of its inputs and `parameters` (canonical names).
 
     `forward_mode(inputs)` says whether the function can be differentiated forward on these inputs. `dtype` is that of
-    the parameters; where there are none, it has to be told.
+    the parameters; where there are none, it has to be told. `instead` says of inputs of integers what to ask for.
     """
 
     def __init__(
@@ -32,11 +33,13 @@ class TorchModel:
         device: str,
         forward_mode: Callable[[Tensors], bool] = lambda inputs: True,
         dtype: torch.dtype | None = None,
+        instead: Mapping[str, str] = NOWHERE,
     ) -> None:
         self._execution = execution
         self._parameters = dict(parameters)
         self._device = device
         self._forward_mode = forward_mode
+        self._instead = instead
         self._arithmetic = arithmetic(dtype or next(iter(self._parameters.values())).dtype, device)
         self._ran: dict[str, str] = {}
 
@@ -57,12 +60,14 @@ class TorchModel:
     def vjp(
         self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]
     ) -> tuple[Tensors, Mapping[str, Array | None]]:
+        refuse(inputs, wrt, self._instead)
         with self._call(inputs, cotangents) as (tensors, along):
             outputs, gradients = self._execution.vjp(tensors, along, wrt)
         self._locate(outputs, gradients)
         return _arrays(outputs), _optional_arrays(gradients)
 
     def jvp(self, inputs: Tensors, tangents: Tensors) -> tuple[Tensors, Tensors]:
+        refuse(inputs, tangents, self._instead)
         forward_mode = self._forward_mode(inputs)
         with self._call(inputs, tangents, twice=not forward_mode) as (tensors, along):
             self._ran["jvp"] = "forward mode" if forward_mode else "double VJP"
@@ -76,6 +81,7 @@ class TorchModel:
         return _arrays(outputs), _arrays(pushed)
 
     def jacobian(self, inputs: Tensors, of: str, wrt: str) -> Array:
+        refuse(inputs, (wrt,), self._instead)
         batched = not self._execution.compiled
         with self._call(inputs) as (tensors,):
             self._ran["jacobian"] = "VJP under vmap" if batched else "one VJP a row"
@@ -85,6 +91,7 @@ class TorchModel:
         return to_array(found)
 
     def vjps(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> Mapping[str, Array | None]:
+        refuse(inputs, wrt, self._instead)
         if self._execution.compiled:
             raise Unsupported("a compiled graph is differentiated one cotangent at a time")
         with self._call(inputs, cotangents) as (tensors, along):
@@ -94,6 +101,7 @@ class TorchModel:
         return _optional_arrays(found)
 
     def jvps(self, inputs: Tensors, tangents: Tensors, of: Sequence[str]) -> Tensors:
+        refuse(inputs, tangents, self._instead)
         if self._execution.compiled or not self._forward_mode(inputs):
             raise Unsupported("this model has no forward mode to batch")
         with self._call(inputs, tangents) as (tensors, along):
@@ -105,6 +113,7 @@ class TorchModel:
     def hvp(
         self, inputs: Tensors, cotangents: Tensors, tangents: Tensors, wrt: Sequence[str]
     ) -> Mapping[str, Array | None]:
+        refuse(inputs, (*tangents, *wrt), self._instead)
         with self._call(inputs, cotangents, tangents, twice=True) as (tensors, along, direction):
             self._ran["hvp"] = "double backward"
             found = framework.hvp(self._execution.function, tensors, along, direction, wrt)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gradassay._backend import OPERATORS, Gap, Mode, Offer
@@ -11,6 +11,8 @@ from gradassay._backend import OPERATORS, Gap, Mode, Offer
 if TYPE_CHECKING:
     from gradassay._spec import Tensors
     from gradassay_torch._framework import Function, Named
+
+Build = Callable[[Any, "Tensors", str], "tuple[Function, Named]"]
 
 EAGER = (Mode("eager", {"compiled": "no"}),)
 DTYPES = ("float64", "float32", "bfloat16", "float16")
@@ -27,11 +29,15 @@ class Program:
             the tensors that are its parameters, by canonical name. This imports torch; the file itself does not.
         forward_mode: whether all of it can be differentiated forward; where not, a JVP is a VJP of a VJP. oneDNN's
             LSTM, which torch takes for float32 and bfloat16 on the CPU, has no forward mode.
+        others: what builds it in a mode that is another way to write it, by the mode's name.
+        instead: by the name of an input of integers, what to ask for in the place of its derivative.
     """
 
     offers: tuple[Offer, ...]
-    build: Callable[[Any, Tensors, str], tuple[Function, Named]]
+    build: Build
     forward_mode: bool = False
+    others: Mapping[str, Build] = field(default_factory=dict)
+    instead: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def spec(self) -> str:
