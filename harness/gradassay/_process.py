@@ -56,7 +56,7 @@ class Spawned(Session):
         super().__init__(backend)
         self._environment, self._deadline = dict(environment), deadline_s
         self._process: subprocess.Popen[bytes] | None = None
-        self._tail: _Tail | None = None
+        self._tail: Tail | None = None
 
     def _start(self) -> None:
         if self._process is not None:
@@ -70,7 +70,7 @@ class Spawned(Session):
             env=os.environ | self._environment,
             start_new_session=True,  # what it starts is killed with it; Ctrl-C is for us alone
         )
-        self._tail = _Tail(_pipe(self._process.stderr))
+        self._tail = Tail(_pipe(self._process.stderr))
         try:
             self._ask({"request": "open", "backend": self.backend, "path": sys.path}, {})
         except BackendError:
@@ -83,7 +83,7 @@ class Spawned(Session):
 
         def expire() -> None:
             expired.set()
-            _kill(process)
+            kill(process)
 
         # Killing ends a blocked write as well as a blocked read: neither pipe needs a time limit of its own.
         watchdog = threading.Timer(self._deadline, expire)
@@ -95,7 +95,7 @@ class Spawned(Session):
         except (BrokenPipeError, FrameError) as error:
             trouble = str(error)
         except BaseException:  # interrupted: a late answer would be taken for the next request's
-            _kill(process)
+            kill(process)
             self._end(COLLAPSE)
             raise
         finally:
@@ -108,7 +108,7 @@ class Spawned(Session):
             raise BackendError("timeout", f"{self.backend} gave no answer in {self._deadline:g} s and was killed", tail)
         if status is None:
             raise BackendError("malformed", f"{self.backend} sent what is no frame: {trouble}", tail)
-        raise BackendError("crash", f"the process of {self.backend} {_outcome(status)}", tail)
+        raise BackendError("crash", f"the process of {self.backend} {outcome(status)}", tail)
 
     def anew(self) -> Session:
         return Spawned(self.backend, self._environment, self._deadline)
@@ -128,7 +128,7 @@ class Spawned(Session):
             status: int | None = process.wait(patience)
         except subprocess.TimeoutExpired:
             status = None
-        _kill(process)  # or what it started and left behind
+        kill(process)  # or what it started and left behind
         process.wait()
         _close(process.stdin)
         _close(process.stdout)
@@ -218,7 +218,7 @@ class Local(InProcess):
             raise failure(error) from error
 
 
-class _Tail:
+class Tail:
     """The last bytes of a stream, drained all the time so that its writer never waits."""
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -236,7 +236,7 @@ class _Tail:
         return self._kept.decode(errors="replace")
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def kill(process: subprocess.Popen[bytes]) -> None:
     """Kill a process and whatever it started; both may be gone."""
     if not hasattr(os, "killpg"):  # Windows has no process groups like these
         process.kill()
@@ -245,7 +245,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _outcome(status: int) -> str:
+def outcome(status: int) -> str:
     if status >= 0:
         return f"ended with exit status {status}"
     try:

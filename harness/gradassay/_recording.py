@@ -12,7 +12,7 @@ from rich.console import Console
 
 from gradassay._errors import UsageError
 from gradassay._ladder import LADDER
-from gradassay._record import Header, Record, Verdict, write
+from gradassay._record import Header, Record, Verdict, encode, write
 from gradassay.views._summary import counted
 from gradassay.views.progress import Progress
 
@@ -98,6 +98,23 @@ class Recording:
             raise self._unwritten(error) from error
         if isinstance(record, Verdict):
             self._count(record)
+
+    def settle(self, records: list[Record]) -> None:
+        """Put a run as it came out in the place of its records as they came: several processes write in any order.
+
+        Raises:
+            UsageError: when the file cannot be written.
+        """
+        self.records = records
+        if self._stream is None:
+            return
+        try:
+            self._stream.seek(0)
+            self._stream.truncate()
+            self._stream.writelines(map(encode, records))
+            self._stream.flush()
+        except OSError as error:
+            raise self._unwritten(error) from error
 
     def _count(self, verdict: Verdict) -> None:
         """Count a question once it is answered, whatever the number of its tensors: by their worst outcome.

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from gradassay import _plugins
+from gradassay._asked import Asked
 from gradassay._backend import Backend, Model, Offer, Unsupported
 from gradassay._cache import Cache
+from gradassay._claims import Claims
 from gradassay._decorated import FunctionBackend
 from gradassay._described import Described
 from gradassay._errors import UsageError
@@ -23,10 +27,11 @@ from gradassay._process import Local, open_session
 from gradassay._record import Record
 from gradassay._runner import OnRecord, Run
 from gradassay._session import Session
-from gradassay._shard import cut
+from gradassay._shard import cut, pieces
 from gradassay._spec import Spec, Tensors
 from gradassay._target import Target, parse_targets
 from gradassay._waivers import Scope, Waivers
+from gradassay.views._words import count
 
 DEADLINE = 300.0  # seconds for one request: compiling included
 JOBS = 2
@@ -50,6 +55,7 @@ def verify(
     diagnose: bool = True,
     ladder: bool | None = None,
     shard: str = "",
+    workers: int = 1,
 ) -> list[Record]:
     """Verify targets against the certified reference.
 
@@ -69,6 +75,9 @@ def verify(
         ladder: climb the smoke ladder of each backend first, and ask it nothing else if it falls; if not given,
             that of functions with a decorator, unless cases or properties are selected.
         shard: "2/4", the second of four parts of the run: `gradassay merge` puts their records together.
+        workers: how many processes share the questions. Each has its own process of every backend, one at a time
+            (or `jobs`), and takes the next case that is free; what they write is one run. If one of them dies, the
+            run is not complete, and says why.
 
     Returns:
         Header, verdicts, footer.
@@ -77,36 +86,103 @@ def verify(
         UsageError: when what is asked for does not exist; `PluginError` when a plugin that is named is broken.
     """
     expected = Waivers.of(waivers)
+    asked = Asked(
+        targets=tuple(targets),
+        suites=tuple(suites),
+        specs=tuple(specs),
+        cases=tuple(cases),
+        properties=tuple(properties),
+        jobs=jobs,
+        deadline=deadline,
+        sweep=sweep,
+        waivers=expected.known,
+        diagnose=diagnose,
+        ladder=ladder,
+        shard=shard,
+    )
+    store = cache if isinstance(cache, Cache) else Cache() if cache else in_memory()
+    if workers > 1 and (in_process or objects):
+        what = "in_process" if in_process else "objects"
+        raise UsageError(f"workers={workers} are processes of their own: leave {what} out, or workers")
+    if workers > 1:
+        from gradassay._crew import verify_by_crew
+
+        laid, scope, *_ = _laid(asked, {})
+        if (most := pieces(laid)) < workers:
+            raise UsageError(f"{workers} workers: what is asked for has {count(most, 'piece')}; use at most {most}")
+        kept = structs.replace(
+            asked, cache=None if store.directory is None else str(store.directory), cache_bytes=store.limit_bytes
+        )
+        return verify_by_crew(workers, laid, kept, expected.within(scope), on_record)
+    return _verified(asked, store, expected, on_record, in_process=in_process, objects=objects)
+
+
+def verify_share(asked: Asked, claims: Claims, cache: Cache, waivers: Waivers, on_record: OnRecord) -> list[Record]:
+    """Verify what this process takes of a run that it shares with others; the arguments of `verify`, as a record."""
+    return _verified(asked, cache, waivers, on_record, claims=claims)
+
+
+def _laid(
+    asked: Asked, given: Mapping[str, Backend]
+) -> tuple[Plan, Scope, dict[str, Backend], frozenset[str], tuple[str, ...]]:
+    """Return the plan of a run, its scope, its backends, parts of targets as typed, and what is broken."""
+    known, broken = _backends(asked.targets, given)
+    chosen = parse_targets(
+        asked.targets or tuple(known), {name: b.offers for name, b in known.items()}, sweep=asked.sweep
+    )
+    models, broken_specs = _specs(asked.specs)
+    typed = frozenset(part for text in asked.targets for part in split(text)[1])
+    laid = plan(
+        chosen,
+        known,
+        models,
+        suites=asked.suites,
+        cases=asked.cases,
+        properties=asked.properties,
+        sweep=asked.sweep,
+        typed=typed,
+    )
+    selected = bool(asked.suites or asked.cases or asked.properties or asked.specs or asked.shard) or not asked.sweep
+    scope = Scope.of(laid, known, every_target=not asked.targets, selected=selected)
+    laid = cut(laid, asked.shard) if asked.shard else laid
+    return laid, scope, known, typed, (*broken, *broken_specs)
+
+
+def _verified(
+    asked: Asked,
+    store: Cache,
+    expected: Waivers,
+    on_record: OnRecord | None,
+    *,
+    in_process: bool = False,
+    objects: Sequence[Backend] = (),
+    claims: Claims | None = None,
+) -> list[Record]:
     given = {backend.name: backend for backend in objects}
-    known, broken = _backends(targets, given)
-    chosen = parse_targets(targets or tuple(known), {name: b.offers for name, b in known.items()}, sweep=sweep)
-    models, broken_specs = _specs(specs)
-    typed = frozenset(part for text in targets for part in split(text)[1])
-    laid = plan(chosen, known, models, suites=suites, cases=cases, properties=properties, sweep=sweep, typed=typed)
-    selected = bool(suites or cases or properties or specs or shard) or not sweep
-    scope = Scope.of(laid, known, every_target=not targets, selected=selected)
-    laid = cut(laid, shard) if shard else laid
-    store = cache if isinstance(cache, Cache) else Cache() if cache else _in_memory()
-    run = Run(laid, Oracle(store), on_record, typed, (*broken, *broken_specs), waivers=expected.within(scope))
-    wanted = not (cases or properties) if ladder is None else ladder
-    run.ladders = _ladders(laid, known, every=bool(ladder)) if wanted else {}
+    laid, scope, known, typed, broken = _laid(asked, given)
+    if claims is not None:  # as of a shard, what only the whole run tells is told by whoever puts it together
+        laid = replace(laid, shard=asked.shard or f"{claims.number}/{claims.of}")
+    run = Run(laid, Oracle(store), on_record, typed, broken, waivers=expected.within(scope), claims=claims)
+    wanted = not (asked.cases or asked.properties) if asked.ladder is None else asked.ladder
+    run.ladders = _ladders(laid, known, every=bool(asked.ladder)) if wanted else {}
     with ExitStack() as stack:
         sessions: dict[str, Session] = {}
         for name in laid.jobs:
             session = (
                 Local(given[name])
                 if name in given
-                else open_session(name, known[name].environment(), deadline or DEADLINE, in_process)
+                else open_session(name, known[name].environment(), asked.deadline or DEADLINE, in_process)
             )
             sessions[name] = stack.enter_context(session)
         # Frameworks in one process share its environment and cannot be asked in parallel there.
-        pool = stack.enter_context(ThreadPoolExecutor(1 if in_process or given else jobs or JOBS))
+        threads = 1 if in_process or given else asked.jobs or (JOBS if claims is None else 1)
+        pool = stack.enter_context(ThreadPoolExecutor(threads))
         with run.stopping(sessions):
-            run.all(sessions, pool, diagnose=diagnose)
+            run.all(sessions, pool, diagnose=asked.diagnose)
     return run.records
 
 
-def _in_memory() -> Cache:
+def in_memory() -> Cache:
     store = Cache()
     store.directory = None
     return store

@@ -21,6 +21,7 @@ from gradassay._agreement import Units, agree
 from gradassay._along import grids
 from gradassay._case import Case
 from gradassay._causes import Kept, Observed, causes
+from gradassay._claims import Claims
 from gradassay._judge import judge, noise_units
 from gradassay._ladder import LADDER, Rung, climb
 from gradassay._oracle import Oracle
@@ -58,6 +59,7 @@ class Run:
     waivers: Waivers = NONE
     commit: Callable[[], str] = commit  # a live layer is at none
     subject: type[Subject] = Subject
+    claims: Claims | None = None  # of several processes that share the plan: which questions are this one's
     records: list[Record] = field(default_factory=list)
     tally: _Tally = field(default_factory=_Tally)
     units: dict[tuple[str, str], dict[str, Units]] = field(default_factory=dict)  # (case, dtype) -> target -> z
@@ -139,7 +141,8 @@ class Run:
                 for question in job.questions:
                     if self.stop.is_set():
                         return
-                    self._ask(job, question, session)
+                    if self.claims is None or self.claims.take(self.plan, job, question):
+                        self._ask(job, question, session)
         self._spent(0.0, time.perf_counter() - start)
 
     def _climbs(self, name: str, session: Session, devices: Sequence[str]) -> bool:

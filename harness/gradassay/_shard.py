@@ -36,13 +36,24 @@ def cut(laid: Plan, shard: str) -> Plan:
         UsageError: if it is not k/n with k from 1 to n, or the plan has fewer than n pieces.
     """
     k, n = parse(shard)
-    pieces = _pieces(laid)
-    if n > len(pieces):
-        raise UsageError(f"shard {k}/{n}: what is asked for has {len(pieces)} pieces; use at most {len(pieces)} shards")
-    first, last = _cuts([piece.weight for piece in pieces], n)[k - 1 : k + 1]
-    kept = {place for piece in pieces[first:last] for place in piece.places}
+    found = _pieces(laid)
+    if n > len(found):
+        raise UsageError(f"shard {k}/{n}: what is asked for has {len(found)} pieces; use at most {len(found)} shards")
+    first, last = _cuts([one.weight for one in found], n)[k - 1 : k + 1]
+    kept = {place for one in found[first:last] for place in one.places}
     jobs = {name: _jobs(name, own, kept, k == 1) for name, own in laid.jobs.items()}
     return replace(laid, jobs={name: own for name, own in jobs.items() if own}, shard=f"{k}/{n}")
+
+
+def piece(laid: Plan, job: Job, question: Question) -> tuple[str, str, str, str]:
+    """Return what a question is of that cannot be cut: spec, suite, case, and the dtype or the target."""
+    apart = job.target.dtype if AGREEMENT in laid.properties else str(job.target)
+    return question.spec.name, question.suite, question.template.name, apart
+
+
+def pieces(laid: Plan) -> int:
+    """Count what cannot be cut: more parts than these there cannot be."""
+    return len(_pieces(laid))
 
 
 def parse(shard: str) -> tuple[int, int]:
@@ -61,18 +72,16 @@ def parse(shard: str) -> tuple[int, int]:
 
 def _pieces(laid: Plan) -> list[_Piece]:
     """Return what cannot be cut, in the order of the plan; what the same backends answer stands together."""
-    compared = AGREEMENT in laid.properties
-    pieces: dict[object, _Piece] = {}
+    found: dict[object, _Piece] = {}
     for i, (name, jobs) in enumerate(laid.jobs.items()):
         for j, job in enumerate(jobs):
             for q, question in enumerate(job.questions):
-                case = (question.spec.name, question.suite, question.template.name)
-                piece = pieces.setdefault((case, job.target.dtype if compared else job.target), _Piece())
-                piece.places.append((name, j, q))
-                piece.weight += _weight(job, question)
-                if i not in piece.backends:
-                    piece.backends.append(i)
-    return sorted(pieces.values(), key=lambda piece: piece.backends)
+                of = found.setdefault(piece(laid, job, question), _Piece())
+                of.places.append((name, j, q))
+                of.weight += _weight(job, question)
+                if i not in of.backends:
+                    of.backends.append(i)
+    return sorted(found.values(), key=lambda one: one.backends)
 
 
 def _weight(job: Job, question: Question) -> int:

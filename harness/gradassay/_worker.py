@@ -13,7 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import IO, Any
 
@@ -31,6 +31,7 @@ from gradassay._spec import Array, Tensors
 from gradassay._target import Target
 
 Reply = tuple[dict[str, Any], dict[str, Array]]
+Found = dict[str, dict[str, Array | None]]  # an answer, by groups
 
 
 class MalformedError(Exception):
@@ -89,7 +90,10 @@ class Worker:
             for group in ("inputs", "cotangents", "tangents")
         }
         seen: dict[str, list[str]] = {}
-        with self._watching(model, given, groups, seen) if metadata.get("watched", True) else nullcontext([]) as held:
+        watching: AbstractContextManager[list[Found]] = nullcontext([])
+        if metadata.get("watched", True):
+            watching = self._watching(model, given, groups, seen)
+        with watching as held:
             started = time.perf_counter()
             found = _ask(model, metadata, **groups)
             seconds = time.perf_counter() - started
@@ -109,12 +113,12 @@ class Worker:
     @contextmanager
     def _watching(
         self, model: Any, given: Tensors, groups: Mapping[str, Tensors], seen: dict[str, list[str]]
-    ) -> Iterator[list[dict[str, dict[str, Array | None]]]]:
+    ) -> Iterator[list[Found]]:
         """Leave in `seen` what a call did beside its answer, which is put into the list that is yielded."""
         watched = _watched(model, given, groups)
         before = {name: _bytes(array) for name, array in watched.items()}
         reseeded: list[str] = []
-        held: list[dict[str, dict[str, Array | None]]] = []
+        held: list[Found] = []
         with watched_generators(self.backend, reseeded):
             yield held
         (found,) = held
@@ -251,11 +255,11 @@ def main() -> None:
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     faulthandler.enable()
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     serve(requests, answers)
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """End this process when its parent is gone, even while the backend computes or hangs."""
     while os.getppid() == parent:
         time.sleep(1.0)

@@ -28,7 +28,10 @@ from gradassay._console import report, user_errors
     "--baseline", type=click.Path(path_type=Path), metavar="FOLDER", help="Then compare with this platform's baseline."
 )
 @click.option("--in-process", is_flag=True, help="Run backends in this process, for a debugger.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Worker processes at a time.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Backends at a time.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=1, metavar="N", help="Processes that share the run's questions."
+)
 @click.option(
     "--deadline", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Limit of one request."
 )
@@ -52,6 +55,7 @@ def command(
     baseline: Path | None,
     in_process: bool,
     jobs: int | None,
+    workers: int,
     deadline: float | None,
     sweep: bool,
     ladder: bool | None,
@@ -63,6 +67,9 @@ def command(
     A TARGET is backend[/mode][/device][/dtype], the parts after the backend in any order; a part that is left
     out means all of it: torch/float32, jax/cpu:1. Without a target every installed backend is verified.
     The backend may be a decorated function in a file or a module: fast.py:lstm/float32, package.module:lstm.
+
+    With --workers 2 two processes share the questions, each with its own process of every backend; what they write is
+    one run. It pays where one backend is asked much, and truth is in the cache.
 
     With --shard 2/4 the second of four parts is asked, on a machine of its own. What only the whole run tells, as
     whether each target reached a verdict on gradients, is left to `gradassay merge`.
@@ -93,7 +100,7 @@ def command(
         interrupted = False
         with Recording(out) as recording:
             try:
-                run(
+                records = run(
                     targets,
                     suites=suites,
                     specs=specs,
@@ -101,6 +108,7 @@ def command(
                     properties=properties,
                     in_process=in_process,
                     jobs=jobs,
+                    workers=workers,
                     deadline=deadline,
                     sweep=sweep,
                     diagnose=not no_diagnosis,
@@ -110,6 +118,8 @@ def command(
                     ladder=ladder,
                     shard=shard,
                 )
+                if workers > 1:
+                    recording.settle(records)
             except KeyboardInterrupt:
                 interrupted = True
         report(recording.records, markdown, junit)

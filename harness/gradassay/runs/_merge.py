@@ -28,14 +28,22 @@ def merge(parts: Sequence[Part], waivers: Waivers | None = None) -> list[Record]
         UsageError: if the parts overlap, or are not of one run: the message names two files, and in what they differ.
     """
     parts = _ordered(parts)
-    header = joined_header(parts)
     _check_waivers(parts, waivers)
+    return join(parts, _missing(parts), waivers)
+
+
+def join(parts: Sequence[Part], missing: Sequence[str], waivers: Waivers | None = None) -> list[Record]:
+    """Return one run of parts that belong together, in their order.
+
+    Args:
+        missing: why it is not all there, in words; nothing, if it is.
+    """
+    header = joined_header(parts)
     drawn = joined_drawn(parts)
     verdicts = joined_verdicts(parts)
     order = {target: number for number, target in enumerate(header.targets)}
     verdicts.sort(key=lambda verdict: order.get(verdict.target, len(order)))
     maps = [found for part in parts for found in part.each(Map)]
-    missing = _missing(parts)
     footer = _footer(parts, verdicts, missing, waivers)
     return [header, *drawn, *verdicts, *maps, *joined_causes(parts), footer]
 
