@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from gradassay._subject import Subject as Subject
     from gradassay._target import Target as Target
     from gradassay._words import Words as Words
+    from gradassay.jacobians import jacobian as jacobian
+    from gradassay.jacobians import jacobian_plan as jacobian_plan
+    from gradassay.jacobians import state_jacobians as state_jacobians
 
 __version__ = "0.1.0"
 
@@ -59,6 +62,7 @@ _MODULES = {
     "_subject": "Subject",
     "_target": "Target",
     "_words": "Words",
+    "jacobians": "jacobian jacobian_plan state_jacobians",
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
 
