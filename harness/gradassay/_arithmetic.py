@@ -7,7 +7,7 @@ primitives and never look into the arrays, so that an arithmetic may keep what i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -71,6 +71,13 @@ class Float64:
 
     def where(self, mask: npt.ArrayLike, a: A, b: A) -> A:
         return np.where(np.asarray(mask, dtype=bool), a, b)
+
+    def either(self, mask: npt.ArrayLike, a: A, b: A) -> A:
+        """Choose by the outcome of a comparison."""
+        return self.where(mask, a, b)
+
+    def without_tangent(self, a: A) -> A:
+        return a
 
     def gather(self, a: A, rows: npt.ArrayLike) -> A:
         """Rows of a matrix (V, n) at integers (...): shape (..., n)."""
@@ -231,21 +238,35 @@ class Noisy(Float64):
         tiny: absolute error of every elementwise result (the smallest normal number).
         words: the source of randomness, seeded by the case.
         samples: K, the number of independent samples drawn side by side.
+        draw: uniform numbers in (-1, 1) of a shape, from elsewhere than `words`.
     """
 
     def __init__(
-        self, storage: float, accumulation: float, operand: float, tiny: float, words: Words, samples: int = 32
+        self,
+        storage: float,
+        accumulation: float,
+        operand: float,
+        tiny: float,
+        words: Words,
+        samples: int = 32,
+        draw: Callable[[tuple[int, ...]], A] | None = None,
     ) -> None:
         self.storage, self.accumulation, self.operand, self.tiny = storage, accumulation, operand, tiny
         self.samples = samples
-        self._words = words
+        self._draw = draw or words.coarse_uniform
         self._operands: dict[int, tuple[A, A]] = {}
+        self._weights: dict[int, tuple[A, tuple[A, A, float]]] = {}
 
     def _uniform(self, shape: tuple[int, ...]) -> A:
-        return self._words.coarse_uniform((self.samples, *shape[1:]))
+        return self._draw((self.samples, *shape[1:]))
 
     def _made(self, exact: A) -> A:
-        return np.asarray(exact + self._uniform(exact.shape) * (self.storage * np.abs(exact) + self.tiny))
+        size = np.abs(exact)
+        size *= self.storage
+        size += self.tiny
+        error = _times(size, self._uniform(exact.shape))
+        error += exact
+        return error
 
     def _as_operand(self, a: A) -> A:
         """Round an operand once: the same array, used at every step, gets the same error."""
@@ -257,21 +278,42 @@ class Noisy(Float64):
 
     def matmul(self, a: A, b: A) -> A:
         a, b = self._as_operand(a), self._as_operand(b)
-        scale_a, scale_b = _scale(a), _scale(b)  # squares of small numbers underflow
-        squares = np.matmul(np.square(a / scale_a), np.square(b / scale_b))
-        total = np.matmul(a / scale_a, b / scale_b)
-        return self._summed(total, squares, a.shape[-1], scale_a * scale_b)
+        (a, a_squared, scale_a), (b, b_squared, scale_b) = self._scaled(a), self._scaled(b)
+        return self._summed(_product(a, b), _product(a_squared, b_squared), a.shape[-1], scale_a * scale_b)
+
+    def _scaled(self, a: A) -> tuple[A, A, float]:
+        """Return a / scale, its squares, and a scale such that squares of small numbers do not underflow.
+
+        What is known to have neither samples nor lanes is kept: it is a weight, most likely, used at every step.
+        """
+        if id(a) in self._weights:
+            return self._weights[id(a)][1]
+        scale = _scale(a)
+        unit = _over(a, scale)
+        found = (unit, np.square(unit), scale)
+        if a.shape[:LANES] == (1, 1):
+            self._weights[id(a)] = (a, found)  # the array is kept beside it, so that its id stays its own
+        return found
 
     def _summed(self, total: A, squares: A, terms: int, scale: float) -> A:
-        spread = np.sqrt((terms / 2) * squares + (terms / 3) * np.square(total))
-        return self._made((total + self._uniform(total.shape) * (self.accumulation * spread)) * scale)
+        spread = squares
+        spread *= terms / 2
+        of_one_sign = np.square(total)
+        of_one_sign *= terms / 3
+        spread += of_one_sign
+        np.sqrt(spread, out=spread)
+        spread *= self.accumulation
+        error = _times(spread, self._uniform(total.shape))
+        error += total
+        error *= scale
+        return self._made(error)
 
     def sum(self, a: A, axes: tuple[int, ...]) -> A:
         if not axes:
             return a
         scale = _scale(a)
         terms = int(np.prod([a.shape[axis] for axis in axes], dtype=np.int64))
-        unit = a / scale
+        unit = _over(a, scale)
         return self._summed(unit.sum(axis=axes), np.square(unit).sum(axis=axes), terms, scale)
 
 
@@ -279,3 +321,24 @@ def _scale(a: A) -> float:
     """A power of two near the largest magnitude, by which dividing is exact; 1 for zeros and empty arrays."""
     largest = float(np.max(np.abs(a), initial=0.0))
     return float(2.0 ** np.floor(np.log2(largest))) if 0.0 < largest < np.inf else 1.0
+
+
+def _times(a: A, b: A) -> A:
+    """a * b, in a's memory where that is large enough."""
+    return np.asarray(np.multiply(a, b, out=a if a.shape == b.shape else None))
+
+
+def _over(a: A, scale: float) -> A:
+    """Divide by a power of two, which is exact; by multiplying where that is the same to the bit, and faster."""
+    if scale == 1.0:
+        return a
+    return np.asarray(a * (1.0 / scale) if 2.0**-1000 < scale < 2.0**1000 else a / scale)
+
+
+def _product(a: A, b: A) -> A:
+    """a @ b; with many lanes on the left and one on the right as one product, not one a lane."""
+    samples, lanes, rows, inner = a.shape
+    if lanes == 1 or b.shape[1] > 1:
+        return np.asarray(np.matmul(a, b))
+    product = np.matmul(a.reshape(samples, 1, lanes * rows, inner), b)
+    return product.reshape(len(product), lanes, rows, b.shape[-1])

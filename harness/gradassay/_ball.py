@@ -117,12 +117,15 @@ class Ball(Float64):
     def enclose(self, a: A) -> Enclosure:
         """Return an array of balls (samples and cotangents of length 1 dropped by the caller) as `Enclosure`."""
         numbers = a.ravel().tolist()
-        high = np.array([float(x.mid()) for x in numbers])
-        low = np.array([float((x.mid() - arb(h)).mid()) for x, h in zip(numbers, high.tolist(), strict=True)])
-        # What the pair leaves out of the midpoint is at most half an ulp of `low`, or of the smallest subnormal.
-        radius = np.array([float(x.rad()) for x in numbers]) * (1 + 2.0**-50) + np.abs(low) * 2.0**-52 + 5e-324
         zero = np.array([x.is_zero() for x in numbers], dtype=bool)
-        radius[zero] = 0.0
+        some = ~zero
+        rest = [x for x, nothing in zip(numbers, zero.tolist(), strict=True) if not nothing]
+        high, low, radius = np.zeros((3, a.size))
+        high[some] = [float(x) for x in rest]
+        low[some] = [float(x - h) for x, h in zip(rest, high[some].tolist(), strict=True)]
+        # What the pair leaves out of the midpoint is at most half an ulp of `low`, or of the smallest subnormal.
+        spread = np.array([float(x.rad()) for x in rest]) * (1 + 2.0**-50)
+        radius[some] = spread + np.abs(low[some]) * 2.0**-52 + 5e-324
         if not np.all(np.isfinite(high)):
             raise ArithmeticError("the exact value lies outside float64's range, or its ball is unbounded")
         high, low, radius = (part.reshape(a.shape) for part in (high, low, radius))

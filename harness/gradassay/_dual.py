@@ -6,7 +6,7 @@ written apart, are tested against them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -78,10 +78,19 @@ class Dual:
         return Pair(primal, self.base.concatenate([self.tangent(a) for a in arrays], axis))
 
     def where(self, mask: npt.ArrayLike, a: Pair, b: Pair) -> Pair:
-        primal = self.base.where(mask, a.primal, b.primal)
+        return self._chosen(self.base.where, mask, a, b)
+
+    def either(self, mask: npt.ArrayLike, a: Pair, b: Pair) -> Pair:
+        return self._chosen(self.base.either, mask, a, b)
+
+    def _chosen(self, choose: Callable[[npt.ArrayLike, A, A], A], mask: npt.ArrayLike, a: Pair, b: Pair) -> Pair:
+        primal = choose(mask, a.primal, b.primal)
         if a.tangent is None and b.tangent is None:
             return Pair(primal, None)
-        return Pair(primal, self.base.where(mask, self.tangent(a), self.tangent(b)))
+        return Pair(primal, choose(mask, self.tangent(a), self.tangent(b)))
+
+    def without_tangent(self, a: Pair) -> Pair:
+        return Pair(a.primal, None)
 
     def gather(self, a: Pair, rows: npt.ArrayLike) -> Pair:
         return Pair(self.base.gather(a.primal, rows), None if a.tangent is None else self.base.gather(a.tangent, rows))

@@ -11,13 +11,13 @@ import numpy as np
 from gradassay._arithmetic import LANES, A, Float64, Noisy
 from gradassay._case import Case
 from gradassay._dual import Dual
+from gradassay._jacobian import sweep
+from gradassay._reach import reach_of
 from gradassay._spec import Tensors
 from gradassay._tape import Tape
 
 Block = tuple[tuple[int, int], ...]
 Kind = Literal["vjp", "jvp", "jacobian", "hvp", "adjoint", "symmetry", "trace"]
-
-CHUNK = 8  # rows of a noisy Jacobian pulled back at once: memory is the number of samples times this
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,10 @@ def evaluate(numbers: Float64, case: Case, query: Query, edits: Mapping[str, Any
             "<w, H u>": _dot(numbers, [(pushed[f"d {n}"], w[n]) for n in query.wrt]),
             "<u, H w>": _dot(numbers, [(swapped[f"d {n}"], u[n]) for n in query.wrt]),
         }
+    if query.kind == "jacobian":
+        swept = sweep(numbers, case, query, reach_of(case, query, edits), edits)
+        whole = swept.whole(numbers.lift(0.0)[0, 0])
+        return {"jacobian": whole if isinstance(numbers, Noisy) else whole[0]}
     dual = query.kind in ("jvp", "hvp")
     over: Any = Dual(numbers) if dual else numbers
     tape = Tape(over, edits)
@@ -85,8 +89,6 @@ def evaluate(numbers: Float64, case: Case, query: Query, edits: Mapping[str, Any
 
     if query.kind == "jvp":
         return {name: _one(numbers, over.tangent(out.value)) for name, out in outputs.items()}
-    if query.kind == "jacobian":
-        return {"jacobian": _jacobian(numbers, tape, outputs[query.of], leaves[query.wrt[0]], query)}
     if query.kind == "hvp":
         pulled = tape.gradients(seeds(), [leaves[name] for name in query.wrt])
         return {f"d {n}": _one(numbers, over.tangent(g)) for n, g in zip(query.wrt, pulled, strict=True)}
@@ -117,40 +119,3 @@ def _dot(numbers: Float64, pairs: Sequence[tuple[A, A]]) -> A:
             continue
         total = total + ((a if noisy else a[None]) * wide).reshape(-1, wide.size).sum(axis=-1)
     return np.asarray(total if noisy else total.reshape(()))
-
-
-def _jacobian(numbers: Float64, tape: Tape, of: Any, wrt: Any, query: Query) -> A:
-    rows, columns = block_of(query.of_block, of.shape, "of"), block_of(query.wrt_block, wrt.shape, "wrt")
-    picked = np.arange(int(np.prod(of.shape, dtype=np.int64))).reshape(of.shape)[rows]
-    elements = picked.ravel()
-    chunks = []
-    for start in range(0, elements.size, CHUNK if isinstance(numbers, Noisy) else max(elements.size, 1)):
-        chunk = elements[start : start + CHUNK] if isinstance(numbers, Noisy) else elements
-        pulled = tape.gradients([(of, numbers.one_hot(of.shape, chunk))], [wrt])[0]
-        # A variable that no output reaches comes back with one lane of zeros.
-        chunks.append(np.broadcast_to(pulled, (len(pulled), len(chunk), *wrt.shape))[:, :, *columns])
-    samples = max((len(chunk) for chunk in chunks), default=1)
-    chunks = [np.broadcast_to(chunk, (samples, *chunk.shape[1:])) for chunk in chunks]
-    nothing = numbers.lift(np.zeros((0, *wrt.shape)))[0][:, :, *columns]
-    stacked = np.concatenate(chunks, axis=1) if chunks else nothing
-    whole = stacked.reshape(samples, *picked.shape, *stacked.shape[2:])
-    return whole if isinstance(numbers, Noisy) else whole[0]
-
-
-def block_of(block: Block, shape: tuple[int, ...], what: str) -> tuple[slice, ...]:
-    """Return a block as slices, one an axis.
-
-    Raises:
-        ValueError: unless it is empty, which means the whole, or has 0 <= start <= stop <= size for every axis.
-    """
-    if not block:
-        return (slice(None),) * len(shape)
-    fits = len(block) == len(shape) and all(
-        0 <= start <= stop <= size for (start, stop), size in zip(block, shape, strict=True)
-    )
-    if not fits:
-        raise ValueError(
-            f"{what}_block={block!r} of an array of shape {shape}: give one (start, stop) for each of its axes, "
-            "with 0 <= start <= stop <= size, or nothing for the whole"
-        )
-    return tuple(slice(start, stop) for start, stop in block)

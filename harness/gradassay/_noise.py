@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,25 +13,38 @@ from gradassay._arithmetic import A, Float64, Noisy
 from gradassay._ball import Enclosure
 from gradassay._case import Case
 from gradassay._evaluate import Query, evaluate
+from gradassay._jacobian import sweep
 from gradassay._limits import BLIND, PRECISIONS, SAMPLES
-from gradassay._words import Words
+from gradassay._reach import Reach, reach_of
+from gradassay._words import Pool, Words
 
 Floats = npt.NDArray[np.float64]
 
+AT_ONCE = 2048  # samples times lanes of a noisy Jacobian swept together
 
-def noise(case: Case, query: Query, truth: Mapping[str, Enclosure], seed: str) -> dict[str, tuple[Floats, str, float]]:
-    """Return (sigma, blind, simulated roundoff) for each tensor: sigma is the spread of 32 samples about the truth."""
+
+def noise(
+    case: Case, query: Query, truth: Mapping[str, Enclosure], seed: str, reach: Reach | None = None
+) -> dict[str, tuple[Floats, str, float]]:
+    """Return (sigma, blind, simulated roundoff) for each tensor: sigma is the spread of 32 samples about the truth.
+
+    `reach` is that of a "jacobian" query, where it is known already.
+    """
     precision = PRECISIONS[case.dtype]
     found: dict[str, tuple[Floats, str, float]] = {}
     for roundoff in precision.simulate:
         scale = precision.roundoff / roundoff
-        noisy = Noisy(roundoff, roundoff, 0.0, precision.floor / scale, Words(0, seed, str(roundoff)), SAMPLES)
+        simulated = Simulated(roundoff, precision.floor / scale, seed)
         with np.errstate(over="ignore", invalid="ignore"):  # noise that overflows is blind, below
-            samples = evaluate(noisy, case, query)
+            if query.kind == "jacobian":
+                high = truth["jacobian"].high
+                spreads = {"jacobian": _jacobian_spread(simulated, case, query, high, reach or reach_of(case, query))}
+            else:
+                samples = evaluate(simulated.noisy(SAMPLES), case, query)
+                spreads = {t: root_mean_square(samples[t] - exact.high, axis=0) for t, exact in truth.items()}
         for tensor, exact in truth.items():
             if tensor not in found or found[tensor][1]:
-                spread = root_mean_square(samples[tensor] - exact.high, axis=0)
-                spread = np.broadcast_to(spread, exact.high.shape)
+                spread = np.broadcast_to(spreads[tensor], exact.high.shape)
                 ratio = _ratio(spread[~exact.zero], exact.high[~exact.zero])
                 # Underflow: an error as small as the floor means nothing wherever the truth is not exactly 0.
                 sigma = np.where(exact.zero, 0.0, np.hypot(spread * scale, precision.floor))
@@ -38,6 +53,47 @@ def noise(case: Case, query: Query, truth: Mapping[str, Enclosure], seed: str) -
         if not any(blind for _, blind, _ in found.values()):
             break
     return found
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """The roundoff that noise is drawn at, with its absolute error, and the seed that it is drawn from."""
+
+    roundoff: float
+    tiny: float
+    seed: str
+
+    def noisy(self, samples: int, pool: Pool | None = None) -> Noisy:
+        draw = pool.uniform if pool else None
+        return Noisy(self.roundoff, self.roundoff, 0.0, self.tiny, self.words, samples, draw)
+
+    @property
+    def words(self) -> Words:
+        return Words(0, self.seed, str(self.roundoff))
+
+
+def _jacobian_spread(simulated: Simulated, case: Case, query: Query, exact: Floats, reach: Reach) -> Floats:
+    """The spread of each entry, a few samples at a time, so that arrays of many lanes stay in the processor's cache.
+
+    It is taken where the sweep has the entries, side by side in shared lanes, and laid out once.
+    """
+    few = max(1, min(SAMPLES, AT_ONCE // max(reach.lanes, 1)))
+    pool = Pool(simulated.words)
+    peak: Any = 0.0
+    total: Any = 0.0
+    for start in range(0, SAMPLES, few):
+        numbers = simulated.noisy(min(few, SAMPLES - start), pool)
+        swept = sweep(numbers, case, query, reach)
+        error = swept.array  # ours alone
+        error -= swept.folded(exact)
+        np.abs(error, out=error)
+        largest = np.maximum(peak, error.max(axis=0))
+        safe = np.where(largest > 0, largest, 1.0)  # as in `root_mean_square`: squares of small numbers underflow
+        error /= safe
+        total = total * np.square(peak / safe) + np.einsum("s...,s...->...", error, error)
+        peak = largest
+    swept = replace(swept, array=(np.sqrt(total / SAMPLES) * peak)[None])
+    return np.asarray(swept.whole()[0])
 
 
 def root_mean_square(a: Floats, axis: int | None = None) -> Floats:
@@ -73,11 +129,14 @@ class Peak(Float64):
         return self._made(super().sum(a, axes))
 
 
-def overflow(case: Case, query: Query) -> str:
+def overflow(case: Case, query: Query, reach: Reach | None = None) -> str:
     """Say whether a value on the way, or the answer, leaves the dtype's range; nothing is specified then."""
     numbers = Peak()
     with np.errstate(over="ignore", invalid="ignore"):
-        evaluate(numbers, case, query)
+        if query.kind == "jacobian":
+            sweep(numbers, case, query, reach or reach_of(case, query))
+        else:
+            evaluate(numbers, case, query)
     peak = numbers.largest
     if peak < PRECISIONS[case.dtype].largest / 2:
         return ""

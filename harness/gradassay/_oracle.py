@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,21 +15,53 @@ import flint
 import numpy as np
 import numpy.typing as npt
 
-from gradassay import _arithmetic, _ball, _case, _dual, _evaluate, _limits, _noise, _sources, _spec, _tape, _words
+from gradassay import (
+    _arithmetic,
+    _ball,
+    _case,
+    _dual,
+    _evaluate,
+    _jacobian,
+    _lanes,
+    _limits,
+    _noise,
+    _reach,
+    _sources,
+    _spec,
+    _tape,
+    _words,
+)
 from gradassay._ball import Ball, Enclosure
 from gradassay._cache import Cache, key
 from gradassay._case import Case
 from gradassay._evaluate import Query as Query
 from gradassay._evaluate import evaluate as evaluate
+from gradassay._jacobian import Swept, sweep
 from gradassay._limits import RADIUS, SAMPLES
 from gradassay._noise import noise, overflow
+from gradassay._reach import Reach, reach_of
 from gradassay._sources import source_of as source_of
 from gradassay._spec import Tensors
 
 Floats = npt.NDArray[np.float64]
 
 FIRST_BITS, LAST_BITS = 128, 8192
-MADE_BY = (_arithmetic, _ball, _case, _dual, _evaluate, _limits, _noise, _sources, _spec, _tape, _words)
+MADE_BY = (
+    _arithmetic,
+    _ball,
+    _case,
+    _dual,
+    _evaluate,
+    _jacobian,
+    _lanes,
+    _limits,
+    _noise,
+    _reach,
+    _sources,
+    _spec,
+    _tape,
+    _words,
+)
 
 
 @dataclass(frozen=True)
@@ -78,13 +110,14 @@ class Oracle:
 
     def _answer(self, case: Case, query: Query, seed: str) -> dict[str, Reference]:
         start = time.perf_counter()
-        truth, bits = self._truth(case, query, FIRST_BITS)
+        reach = reach_of(case, query) if query.kind == "jacobian" else None
+        truth, bits = self._truth(case, query, FIRST_BITS, reach)
         self._spend("truth", start)
         while True:
             start = time.perf_counter()
             answer = {}
-            scales = noise(case, query, truth, seed)
-            beyond = overflow(case, query)
+            scales = noise(case, query, truth, seed, reach)
+            beyond = overflow(case, query, reach)
             for tensor, exact in truth.items():
                 sigma, blind, roundoff = scales[tensor]
                 answer[tensor] = Reference(
@@ -107,24 +140,33 @@ class Oracle:
             if bits >= LAST_BITS:
                 raise ArithmeticError(f"balls of {bits} bits are still wider than {RADIUS:.1e} of the noise")
             start = time.perf_counter()
-            truth, bits = self._truth(case, query, 2 * bits)
+            truth, bits = self._truth(case, query, 2 * bits, reach)
             self._spend("truth", start)
 
     def _spend(self, what: str, start: float) -> None:
         with self._lock:
             self.seconds[what] += time.perf_counter() - start
 
-    def _truth(self, case: Case, query: Query, bits: int) -> tuple[dict[str, Enclosure], int]:
+    def _truth(self, case: Case, query: Query, bits: int, reach: Reach | None) -> tuple[dict[str, Enclosure], int]:
         while True:
             ball = Ball(bits)
             with ball.precision():
                 try:
+                    if reach is not None:
+                        return {"jacobian": _enclosed(ball, sweep(ball, case, query, reach))}, bits
                     found = evaluate(ball, case, query)
                     return {tensor: ball.enclose(array) for tensor, array in found.items()}, bits
                 except ArithmeticError:
                     if bits >= LAST_BITS:
                         raise
                     bits *= 2
+
+
+def _enclosed(ball: Ball, swept: Swept) -> Enclosure:
+    """Enclose what was swept, and lay it out; what no sweep reaches is exactly 0."""
+    found = ball.enclose(swept.array)
+    high, low, radius = (replace(swept, array=part).whole()[0] for part in (found.high, found.low, found.radius))
+    return Enclosure(high, low, radius, replace(swept, array=found.zero).whole(zero=True)[0])
 
 
 def question_key(case: Case, query: Query) -> str:

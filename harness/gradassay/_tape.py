@@ -8,7 +8,8 @@ one product, because the gradient of a weight used at T steps of a batch of B is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
@@ -52,9 +53,11 @@ class Var:
 
     def __init__(self, tape: Tape, value: Any, rules: Sequence[tuple[Var, Rule]] = (), leaf: bool = False) -> None:
         self.tape, self.value = tape, value
+        self.position = tape.register(self)
+        if tape.useful is not None and self.position not in tape.useful:
+            self.value, rules, leaf = tape.numbers.without_tangent(value), (), False
         self.rules = tuple((operand, rule) for operand, rule in rules if operand.needed)
         self.needed: bool = leaf or bool(self.rules)
-        self.position = tape.register(self)
         self._transposed: Any = None
 
     @property
@@ -108,10 +111,13 @@ class Tape:
     Args:
         numbers: the arithmetic.
         edits: what to do with the value at a mark, by the mark's name; this is how faults are planted.
+        useful: positions of the variables whose derivatives matter; those of all others are dropped. None: of all.
     """
 
-    def __init__(self, numbers: Any, edits: Mapping[str, Edit] | None = None) -> None:
-        self.numbers = numbers
+    def __init__(
+        self, numbers: Any, edits: Mapping[str, Edit] | None = None, useful: AbstractSet[int] | None = None
+    ) -> None:
+        self.numbers, self.useful = numbers, useful
         self.edits = edits or {}
         self.marks: dict[str, dict[Where, Var]] = {}
         self._vars: list[Var] = []
@@ -144,21 +150,26 @@ class Tape:
         Cotangents are values of the arithmetic; their lanes run through. A variable on which no seeded
         output depends gets an exact zero.
         """
+        wanted = {var.position for var in wrt}
+        found = {position: cotangent for position, cotangent in self.pull(seeds) if position in wanted}
+        return [found[var.position] if var.position in found else self.numbers.lift(np.zeros(var.shape)) for var in wrt]
+
+    def pull(self, seeds: Sequence[tuple[Var, Any]]) -> Iterator[tuple[int, Any]]:
+        """Yield (position, cotangent) of every variable that a seeded output depends on, the last one first."""
         incoming: dict[int, Contributions] = {}
         for output, cotangent in seeds:
             incoming.setdefault(output.position, Contributions()).whole.append(cotangent)
-        wanted = {var.position for var in wrt}
-        found: dict[int, Any] = {}
         for position in range(max((output.position for output, _ in seeds), default=-1), -1, -1):
             if position not in incoming:
                 continue
             var = self._vars[position]
             cotangent = incoming.pop(position).total(self.numbers, var.shape)
-            if position in wanted:
-                found[position] = cotangent
+            yield position, cotangent
             for operand, rule in var.rules:
                 rule(cotangent, incoming.setdefault(operand.position, Contributions()))
-        return [found[var.position] if var.position in found else self.numbers.lift(np.zeros(var.shape)) for var in wrt]
+
+    def value_at(self, position: int) -> Any:
+        return self._vars[position].value
 
     def _unbroadcast(self, cotangent: Any, shape: tuple[int, ...]) -> Any:
         """Adjoint of broadcasting: sum over the axes along which an operand was repeated."""
@@ -240,7 +251,7 @@ class Tape:
         a, b = self.constant(a), self.constant(b)
         shape = np.broadcast_shapes(a.shape, b.shape)
         n = self.numbers
-        return self.where(n.greater(n.broadcast(a.value, shape), n.broadcast(b.value, shape)), a, b)
+        return self._chosen(n.either, n.greater(n.broadcast(a.value, shape), n.broadcast(b.value, shape)), a, b)
 
     def logsumexp(self, a: Var, axis: int) -> Var:
         """log sum exp along one axis, each sum shifted by a constant that cancels exactly in the real numbers."""
@@ -270,17 +281,19 @@ class Tape:
         return Var(self, n.sum(a.value, axes), [(a, _to_whole(lambda g: n.broadcast(n.reshape(g, kept), shape)))])
 
     def where(self, mask: npt.ArrayLike, a: Var | float, b: Var | float) -> Var:
-        a, b, n = self.constant(a), self.constant(b), self.numbers
-        chosen = np.asarray(mask, dtype=bool)
+        return self._chosen(self.numbers.where, mask, self.constant(a), self.constant(b))
+
+    def _chosen(self, choose: Callable[[Any, Any, Any], Any], mask: npt.ArrayLike, a: Var, b: Var) -> Var:
+        n, chosen = self.numbers, np.asarray(mask, dtype=bool)
         shape = np.broadcast_shapes(chosen.shape, a.shape, b.shape)
         zero = n.lift(0.0)
-        value = n.where(chosen, n.broadcast(a.value, shape), n.broadcast(b.value, shape))
+        value = choose(chosen, n.broadcast(a.value, shape), n.broadcast(b.value, shape))
         return Var(
             self,
             value,
             [
-                (a, _to_whole(lambda g: self._unbroadcast(n.where(chosen, g, zero), a.shape))),
-                (b, _to_whole(lambda g: self._unbroadcast(n.where(chosen, zero, g), b.shape))),
+                (a, _to_whole(lambda g: self._unbroadcast(choose(chosen, g, zero), a.shape))),
+                (b, _to_whole(lambda g: self._unbroadcast(choose(chosen, zero, g), b.shape))),
             ],
         )
 
@@ -329,7 +342,9 @@ class Tape:
     # --- what is not arithmetic
 
     def stop(self, a: Var) -> Var:
-        return Var(self, a.value)
+        """A constant to the derivative both ways: no cotangent passes, and a dual number loses its tangent."""
+        dual = hasattr(a.value, "tangent")
+        return Var(self, type(a.value)(a.value.primal, None) if dual else a.value)
 
     def splice(self, value: Var, gradient: Var) -> Var:
         if value.shape != gradient.shape:
@@ -339,7 +354,7 @@ class Tape:
     def mark(self, name: str, a: Var, /, **where: int | str) -> Var:
         if name in self.edits:
             a = self.edits[name](self, a, where)
-        elif a.needed:  # a variable of its own, so that its cotangent is that of this point
+        else:  # a variable of its own, so that its cotangent is that of this point
             a = Var(self, a.value, [(a, _to_whole(lambda g: g))])
         self.marks.setdefault(name, {})[tuple(sorted(where.items()))] = a
         return a

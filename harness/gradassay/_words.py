@@ -38,8 +38,12 @@ class Words:
     def coarse_uniform(self, shape: tuple[int, ...]) -> Floats:
         """Uniform in (-1, 1) on the odd multiples of 2^-32, two numbers a word: enough for noise, and twice as fast."""
         count = int(np.prod(shape, dtype=np.int64))
-        words = np.asarray(self._bits.random_raw((count + 1) // 2), dtype="<u8")
-        return (words.view("<u4")[:count].astype(np.float64) * 2.0**-31 + (2.0**-32 - 1.0)).reshape(shape)
+        numbers = (
+            np.asarray(self._bits.random_raw((count + 1) // 2), dtype="<u8").view("<u4")[:count].astype(np.float64)
+        )
+        numbers *= 2.0**-31
+        numbers += 2.0**-32 - 1.0
+        return numbers.reshape(shape)
 
     def normal(self, shape: tuple[int, ...]) -> Floats:
         """Close to the standard normal, within (-6, 6): a sum of twelve uniforms on (-1/2, 1/2).
@@ -54,3 +58,24 @@ class Words:
     def integers(self, shape: tuple[int, ...], bound: int) -> npt.NDArray[np.int64]:
         """Integers in [0, bound); the bias of the remainder is below bound / 2^64."""
         return (self.words(shape) % np.uint64(bound)).astype(np.int64)
+
+
+class Pool:
+    """Uniform numbers drawn once and read from random places: for arrays so large that drawing costs most of the time.
+
+    Neighbours in one array are independent, and two arrays agree in an element with a chance of one in `size`.
+    """
+
+    def __init__(self, words: Words, size: int = 1 << 20) -> None:
+        self._words = words
+        self._numbers = words.coarse_uniform((size,))
+        self._numbers.flags.writeable = False
+
+    def uniform(self, shape: tuple[int, ...]) -> Floats:
+        """Uniform in (-1, 1); read-only."""
+        count = int(np.prod(shape, dtype=np.int64))
+        room = self._numbers.size - count
+        if room < self._numbers.size // 2:
+            return self._words.coarse_uniform(shape)
+        start = int(self._words.integers((), room))
+        return self._numbers[start : start + count].reshape(shape)
