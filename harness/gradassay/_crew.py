@@ -7,10 +7,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import IO
 
 import msgspec
 
@@ -123,7 +124,7 @@ class _Desk:
         decoder = msgspec.json.Decoder(Record)
         group: list[Record] = []
         began = False
-        for line in member.process.stdout:
+        for line in _lines(member.process.stdout):
             try:
                 record = decoder.decode(line)
             except msgspec.MsgspecError as error:  # torn by its end, or no record at all
@@ -223,6 +224,11 @@ class _Desk:
         targets = list(map(str, self._laid.targets))
         number = targets.index(verdict.target) if verdict.target in targets else len(targets)
         return number, self._order.get((verdict.target, verdict.spec, verdict.suite, verdict.case), -1)
+
+
+def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+    with stream:
+        yield from stream
 
 
 def _question(record: Record) -> object:
