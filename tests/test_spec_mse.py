@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gradassay._case import build
+from gradassay._target import numpy_dtype
 from gradassay._words import Words
 from gradassay_lstm import LSTM, Call
 from gradassay_lstm import spec as lstm
@@ -43,3 +45,10 @@ def test_the_draw_is_the_lstms_with_a_target(regime):
     for name, array in alone.items():
         np.testing.assert_array_equal(drawn[name], array)
     assert drawn["target"].shape == (2, 5, 4) and np.abs(drawn["target"]).max() < 1
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+def test_the_cotangent_of_a_number_is_an_array(dtype):
+    (template,) = (case for case in spec.suites()["smoke"] if case.name == "one")
+    cotangent = build(spec, "smoke", template, dtype).cotangents["loss"]
+    assert isinstance(cotangent, np.ndarray) and cotangent.shape == () and cotangent.dtype == numpy_dtype(dtype)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from gradassay._cache import key
 from gradassay._spec import DIFFERENTIABLE, Array, CaseTemplate, Spec, Tensor, Tensors
 from gradassay._target import numpy_dtype
@@ -86,7 +88,8 @@ def build(spec: Spec[Any, Any], suite: str, template: CaseTemplate, dtype: str) 
     drawn = spec.draw(template.config, template.call, template.regime, words.branch("data"))
     tensors = {n: a if table[n].role == "index" else a.astype(to) for n, a in drawn.items()}
     cotangents = {
-        name: _seen_by_loss(tensor, words.branch("cotangent").branch(name), template.ask).astype(to)
+        # An array also where it is a number: NumPy's arithmetic makes scalars of its own of those.
+        name: np.asarray(_seen_by_loss(tensor, words.branch("cotangent").branch(name), template.ask).astype(to))
         for name, tensor in table.items()
         if tensor.role == "output" and _in_loss(tensor, template.ask)
     }
