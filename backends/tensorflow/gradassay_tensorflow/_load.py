@@ -31,8 +31,11 @@ def load(backend: str, spec: str, config: Any, parameters: Tensors, target: Targ
     execution = Execution("graph" if mode == "unrolled" else mode, target.device, target.dtype)
     with tf.device(placement(target.device)):
         if spec in own:
-            built = own[spec].build(config, parameters, target.dtype, mode == "xla")
-            return TensorFlowModel(built.function, built.convention, execution, built.kernel, own[spec].instead)
+            chosen = own[spec]
+            built = chosen.build(config, parameters, target.dtype, mode == "xla")
+            return TensorFlowModel(
+                built.function, built.convention, execution, built.kernel, chosen.instead, chosen.zeros
+            )
         if backend == "tensorflow-loop":
             cell = _checkpoint.Checkpoints() if mode == "checkpoint" else None
             function, layout, kernel = _loop.lstm(config, parameters, cell), _loop.LAYOUT, _loop.KERNEL

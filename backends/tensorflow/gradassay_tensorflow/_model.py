@@ -20,7 +20,8 @@ from gradassay_tensorflow._modes import Execution
 class TensorFlowModel:
     """Canonical arrays in, canonical arrays out; `ran` tells of the latest call.
 
-    `instead` says of inputs of integers what to ask for in their place.
+    `instead` says of inputs of integers what to ask for in their place. `zeros`: what no output depends on has a
+    gradient of zeros, as with `tape.gradient(unconnected_gradients=tf.UnconnectedGradients.ZERO)`.
     """
 
     def __init__(
@@ -30,10 +31,11 @@ class TensorFlowModel:
         execution: Execution,
         kernel: str,
         instead: Mapping[str, str] = NOWHERE,
+        zeros: bool = False,
     ) -> None:
         self._function, self._layout, self._execution, self._kernel = function, layout, execution, kernel
         self._graph = Execution("graph", execution.device, execution.dtype)
-        self._route, self._instead = "", instead
+        self._route, self._instead, self._zeros = "", instead, zeros
         # Which variable holds a canonical parameter: one fused bias holds two.
         self._holder = {
             name: held for held, weight in self._weights().items() for name in layout.inverse({held: weight})
@@ -62,7 +64,7 @@ class TensorFlowModel:
             return routes.vjp(self._function, given, along, by)
 
         outputs, gradients = self._run("GradientTape", by, pull, inputs, cotangents)
-        return _present(outputs), self._canonical(gradients, wrt)
+        return _present(outputs), self._canonical(self._filled(gradients, inputs), wrt)
 
     def jvp(self, inputs: Tensors, tangents: Tensors) -> tuple[Tensors, Tensors]:
         refuse(inputs, tangents, self._instead)
@@ -87,7 +89,7 @@ class TensorFlowModel:
 
         along = self._framework_tangents(tangents)
         (found,) = self._run(route, by, differentiate, inputs, cotangents, along)
-        return self._canonical(found, wrt)
+        return self._canonical(self._filled(found, inputs), wrt)
 
     def jacobian(self, inputs: Tensors, of: str, wrt: str) -> Array:
         refuse(inputs, (wrt,), self._instead)
@@ -160,6 +162,12 @@ class TensorFlowModel:
 
     def _weights(self) -> dict[str, Array]:
         return {name: to_array(variable) for name, variable in self._function.variables.items()}
+
+    def _filled(self, gradients: Mapping[str, Array | None], inputs: Tensors) -> dict[str, Array | None]:
+        if not self._zeros:
+            return dict(gradients)
+        held = {**self._weights(), **inputs}
+        return {name: np.zeros_like(held[name]) if g is None else g for name, g in gradients.items()}
 
     def _framework_names(self, names: Sequence[str]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self._holder.get(name, name) for name in names))

@@ -40,11 +40,14 @@ class Program:
         build: from the configuration, canonical parameters, the dtype and whether XLA will compile it. It is called
             within the device's scope, and imports TensorFlow; the file itself does not.
         instead: by the name of an input of integers, what to ask for in the place of its derivative.
+        zeros: whether the gradient of what the loss does not depend on is asked for as zeros, as with
+            `tf.UnconnectedGradients.ZERO`.
     """
 
     offers: tuple[Offer, ...]
     build: Callable[[Any, Tensors, str, bool], Built]
     instead: Mapping[str, str] = field(default_factory=dict)
+    zeros: bool = False
 
     @property
     def spec(self) -> str:

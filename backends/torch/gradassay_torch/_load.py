@@ -60,8 +60,15 @@ def program(spec: str, config: Any, parameters: Tensors, target: Target) -> Torc
     build = chosen.others.get(target.mode, chosen.build)
     function, held = build(config, parameters, target.device)
     dtype: torch.dtype = getattr(torch, target.dtype)  # their names are ours
-    execution = Kernel(function, "")
-    return TorchModel(execution, held, target.device, lambda inputs: chosen.forward_mode, dtype, chosen.instead)
+    return TorchModel(
+        Kernel(function, ""),
+        held,
+        target.device,
+        lambda inputs: chosen.forward_mode,
+        dtype,
+        instead=chosen.instead,
+        zeros=chosen.zeros,
+    )
 
 
 def cell(spec: str, config: LSTM, parameters: Tensors, target: Target) -> TorchModel:

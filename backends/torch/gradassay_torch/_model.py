@@ -24,6 +24,7 @@ class TorchModel:
 
     `forward_mode(inputs)` says whether the function can be differentiated forward on these inputs. `dtype` is that of
     the parameters; where there are none, it has to be told. `instead` says of inputs of integers what to ask for.
+    `zeros`: what no output depends on has a gradient of zeros, as with `torch.autograd.grad(materialize_grads=True)`.
     """
 
     def __init__(
@@ -34,12 +35,13 @@ class TorchModel:
         forward_mode: Callable[[Tensors], bool] = lambda inputs: True,
         dtype: torch.dtype | None = None,
         instead: Mapping[str, str] = NOWHERE,
+        zeros: bool = False,
     ) -> None:
         self._execution = execution
         self._parameters = dict(parameters)
         self._device = device
         self._forward_mode = forward_mode
-        self._instead = instead
+        self._instead, self._zeros = instead, zeros
         self._arithmetic = arithmetic(dtype or next(iter(self._parameters.values())).dtype, device)
         self._ran: dict[str, str] = {}
 
@@ -63,6 +65,7 @@ class TorchModel:
         refuse(inputs, wrt, self._instead)
         with self._call(inputs, cotangents) as (tensors, along):
             outputs, gradients = self._execution.vjp(tensors, along, wrt)
+            gradients = self._filled(gradients, tensors)
         self._locate(outputs, gradients)
         return _arrays(outputs), _optional_arrays(gradients)
 
@@ -116,9 +119,15 @@ class TorchModel:
         refuse(inputs, (*tangents, *wrt), self._instead)
         with self._call(inputs, cotangents, tangents, twice=True) as (tensors, along, direction):
             self._ran["hvp"] = "double backward"
-            found = framework.hvp(self._execution.function, tensors, along, direction, wrt)
+            found = self._filled(framework.hvp(self._execution.function, tensors, along, direction, wrt), tensors)
         self._locate(found)
         return _optional_arrays(found)
+
+    def _filled(self, gradients: Mapping[str, torch.Tensor | None], tensors: Named) -> dict[str, torch.Tensor | None]:
+        def filled(name: str, gradient: torch.Tensor | None) -> torch.Tensor | None:
+            return torch.zeros_like(tensors[name]) if gradient is None and self._zeros else gradient
+
+        return {name: filled(name, gradient) for name, gradient in gradients.items()}
 
     def _locate(self, *answers: Mapping[str, torch.Tensor | None]) -> None:
         """Leave in `ran` on which device the answers are.

@@ -31,6 +31,8 @@ class Program:
             LSTM, which torch takes for float32 and bfloat16 on the CPU, has no forward mode.
         others: what builds it in a mode that is another way to write it, by the mode's name.
         instead: by the name of an input of integers, what to ask for in the place of its derivative.
+        zeros: whether the gradient of what the loss does not depend on is asked for as zeros, as with
+            `torch.autograd.grad(materialize_grads=True)`.
     """
 
     offers: tuple[Offer, ...]
@@ -38,6 +40,7 @@ class Program:
     forward_mode: bool = False
     others: Mapping[str, Build] = field(default_factory=dict)
     instead: Mapping[str, str] = field(default_factory=dict)
+    zeros: bool = False
 
     @property
     def spec(self) -> str:

@@ -1,4 +1,4 @@
-"""The LSTM's data by regime: one step of its inputs, its states and parameters; a linear layer, and a shift of zeros."""
+"""The LSTM's data by regime, one step of its inputs among them; a linear layer, and a shift of zeros."""
 
 from __future__ import annotations
 

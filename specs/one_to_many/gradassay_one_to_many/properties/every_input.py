@@ -33,7 +33,7 @@ def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
 
 every_input = Property(
     name="every_input",
-    claim="The gradient of a repeated vector is the sum over steps of its repeats' gradients; fed back, the first one's.",
+    claim="The gradient of a repeated vector is the sum of its repeats' gradients; fed back, that of the first input.",
     equation="dL/dx = sum_t dL/dshift_t; with feedback dL/dx = dL/dshift_0",
     needs=frozenset({"vjp"}),
     check=_check,

@@ -33,7 +33,7 @@ def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
 
 vocabulary_permutation = Property(
     name="vocabulary_permutation",
-    claim="With tokens renamed and the table's rows moved along, all is the same, and the table's gradient moved along.",
+    claim="With tokens renamed and the table's rows moved along, all is the same; the table's gradient moves along.",
     equation="f(P table, p(tokens)) = f(table, tokens), dL/d(P table) = P dL/dtable",
     needs=frozenset({"vjp"}),
     check=_check,
