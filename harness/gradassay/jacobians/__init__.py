@@ -33,8 +33,8 @@ def jacobian(
     """Compute d of / d wrt, or a block of it, by the cheapest route that the backend has.
 
     Args:
-        layer: a live layer, as `gradassay.check` takes; a function decorated by a backend package; or a target, which is
-            loaded in this process: "jax/float64", "fast.py:lstm/float32".
+        layer: a live layer, as `gradassay.check` takes; a function decorated by a backend package; or a target, which
+            is loaded in this process: "jax/float64", "fast.py:lstm/float32".
         of: the output: a name, or (name, index). The index is one of NumPy's on the tensor's axes (`np.s_[:, 4:8]`), or
             positions by the names of its axes: `{"step": slice(4, 8), "unit": 0}`, `{"gate": "f"}`.
         wrt: the input, state or parameter, in the same way.

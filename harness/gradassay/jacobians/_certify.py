@@ -20,7 +20,8 @@ from gradassay._words import Words
 from gradassay.jacobians._side import Side
 from gradassay.jacobians._source import Source
 
-EVERY, PRODUCTS = "every entry", "products"
+EVERY, PRODUCTS, BARRED = "every entry", "products", "error bars"
+BARS = 0.95  # of the entries of an estimate
 DIRECTIONS = 3  # random ones, from each side
 AFFORDED = 2e11  # multiplications and additions, in balls and in noise: some ten seconds
 
@@ -30,7 +31,7 @@ class Certificate:
     """What the reference says of a Jacobian; true if it passed.
 
     Attributes:
-        how: "every entry" or "products".
+        how: "every entry" or "products"; "error bars" for estimates, where figures are in these.
         why: why it was held against the reference in this way.
         outcome: "passed", "failed" or "blind".
         reason: of a failure, or of blindness.
@@ -55,8 +56,9 @@ class Certificate:
 
     def __str__(self) -> str:
         lines = [f"{self.outcome} by {self.how} ({self.why})" + (f": {self.reason}" if self.reason else "")]
+        units = "error bars" if self.how == BARRED else "noise units"
         for name, rms, largest, limit, _ in self.parts:
-            figures = "not finite" if largest is None else f"worst {largest:.1f} of {limit:.1f} noise units"
+            figures = "not finite" if largest is None else f"worst {largest:.1f} of {limit:.1f} {units}"
             lines.append(f"  {name}: {figures}" + (f", RMS {rms:.1f}" if rms is not None else ""))
         return "\n".join(lines)
 
@@ -77,6 +79,21 @@ def certify(source: Source, of: Side, wrt: Side, block: Array, how: str = "") ->
     else:
         findings = [*_pushed(oracle, case, of, wrt, block), *_pulled(oracle, case, of, wrt, block)]
     return _told(chosen, "asked for" if how else why, findings)
+
+
+def covered(source: Source, of: Side, wrt: Side, block: Array, error: Array) -> Certificate:
+    """Say how many of the entries are within their own error bars of the truth: 95% at least should be."""
+    reference = _entries(TiedOracle(), source.case, of, wrt, block).reference
+    assert reference is not None  # it was made for one
+    distance = np.abs(block.astype(np.float64) - reference.high)
+    held = distance <= error + reference.radius
+    share = float(held.mean()) if held.size else 1.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        worst = float(np.nanmax(np.where(distance > 0, distance / error, 0.0))) if held.size else 0.0
+    reason = "" if share >= BARS else f"{share:.1%} of the entries are within their error bars; {BARS:.0%} should be"
+    part = (f"d {of} / d {wrt}", None, worst if np.isfinite(worst) else None, 1.0, reason)
+    why = f"these are estimates by differences: {share:.1%} of them are"
+    return Certificate(BARRED, why, "failed" if reason else "passed", reason, (part,))
 
 
 def _told(how: str, why: str, findings: list[tuple[str, Finding]]) -> Certificate:

@@ -13,13 +13,39 @@ from math import prod
 import numpy as np
 
 from gradassay._limits import PRECISIONS
+from gradassay._oracle import Oracle, Query
 from gradassay._spec import Array, Tensors
 from gradassay.jacobians._linear import Linear
-from gradassay.jacobians._piece import Piece
+from gradassay.jacobians._piece import Piece, inputs_of
 from gradassay.jacobians._side import alone
+from gradassay.jacobians._source import Source
 from gradassay.jacobians._sweep import chunks, grid, hot, put, rows_shared, tile
+from gradassay.jacobians._way import Way
 
 ROUNDING = 2.0 * 2.0**0.5  # two standard deviations of the rounding error of a difference, over the step
+
+
+def estimated(source: Source, linear: Linear, way: Way, budget: int) -> tuple[Array, Array, str]:
+    """Return (differences, half the widths of their 95% error bars, how they were taken), of the block's shape."""
+    case, of, wrt = source.case, way.of, way.wrt
+    if way.piece is None:
+        way.piece = way.confirm(source, linear)
+    block: Array = np.zeros(of.block + wrt.block, case.tensors[wrt.name].dtype)
+    error: Array = np.zeros(block.shape)
+    if way.piece.nothing:
+        return block, error, f"no element of {of} depends on any of {wrt}: so the spec says"
+    inputs = inputs_of(way.piece, case.inputs, linear)
+    at = inputs[wrt.name] if wrt.name in inputs else case.parameters[wrt.name]
+    numbers = sum(array.size for array in inputs.values())
+    lanes = max(1, budget // (64 * block.dtype.itemsize * max(numbers, 1)))
+    h = difference(linear, way.piece, inputs, at, block, error, lanes, case.dtype)
+    truth = Oracle().ask(case, Query("vjp", cotangents=case.cotangents, wrt=(wrt.name,)))[of.name]
+    error += rounding(of.pick(truth.sigma), len(wrt.block), h)
+    why = (
+        f"there is a forward pass alone: central differences with steps {2 * h:.3g} and {h:.3g}; a 95% error bar is "
+        "two noise scales of the outputs over the step, and how far the two steps are apart"
+    )
+    return block, error, why
 
 
 def step(array: Array, dtype: str) -> float:
@@ -30,16 +56,20 @@ def step(array: Array, dtype: str) -> float:
 
 
 def difference(
-    linear: Linear, piece: Piece, inputs: Tensors, block: Array, error: Array, lanes: int, dtype: str
+    linear: Linear, piece: Piece, inputs: Tensors, at: Array, block: Array, error: Array, lanes: int, dtype: str
 ) -> float:
-    """Fill the block with differences, and `error` with how far two steps are apart; return the smaller step."""
+    """Fill the block with differences at the point `at`, and `error` with how far two steps are apart.
+
+    Returns:
+        The smaller step, whose differences they are.
+    """
     of, wrt = piece.of, piece.wrt
     row, other = rows_shared(piece)
-    h = step(inputs[wrt.name], dtype)
+    h = step(at, dtype)
     views = [np.moveaxis(a, range(len(of.block), a.ndim), range(len(wrt.shape))) for a in (block, error)]
     for start, stop in chunks(prod(grid(wrt, other)), lanes):
-        seeds = hot(wrt, other, start, stop, inputs[wrt.name].dtype)
-        wide, narrow = (_slopes(linear, piece, inputs, seeds, size) for size in (h, h / 2))
+        seeds = hot(wrt, other, start, stop, at.dtype)
+        wide, narrow = (_slopes(linear, piece, inputs, at, seeds, size) for size in (h, h / 2))
         for view, found in zip(views, (narrow, np.abs(wide - narrow)), strict=True):
             put(view, piece, wrt, of, other, row, start, stop, of.pick(found, 1).astype(view.dtype))
     return h / 2
@@ -50,9 +80,9 @@ def rounding(sigma: Array, rank: int, h: float) -> Array:
     return np.asarray(ROUNDING * sigma / (2 * h)).reshape(*sigma.shape, *(1,) * rank)
 
 
-def _slopes(linear: Linear, piece: Piece, inputs: Tensors, seeds: Array, h: float) -> Array:
+def _slopes(linear: Linear, piece: Piece, inputs: Tensors, at: Array, seeds: Array, h: float) -> Array:
     """Return (f(x + h e) - f(x - h e)) / 2h for every direction e, over the steps that were really taken."""
-    at, name = inputs[piece.wrt.name], piece.wrt.name
+    name = piece.wrt.name
     ends = [(at + (sign * h) * seeds.astype(np.float64)).astype(at.dtype) for sign in (1.0, -1.0)]
     up, down = (_values(linear, piece, inputs, name, end).astype(np.float64) for end in ends)
     taken = (ends[0].astype(np.float64) - ends[1].astype(np.float64))[seeds != 0].reshape(len(seeds), -1)
@@ -69,6 +99,8 @@ def _slopes(linear: Linear, piece: Piece, inputs: Tensors, seeds: Array, h: floa
 def _values(linear: Linear, piece: Piece, inputs: Tensors, name: str, points: Array) -> Array:
     """Return the output at K points (K, *tensor): in one call that holds every row K times, if it may."""
     axis = piece.structure.rows
+    if name not in inputs:
+        return np.stack([linear.forward_with(inputs, {name: point})[piece.of.name] for point in points])
     if not piece.folded:
         return np.stack([linear.forward({**inputs, name: point})[piece.of.name] for point in points])
     count = len(points)

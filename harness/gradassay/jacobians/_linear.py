@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradassay._backend import Unsupported
+from gradassay._errors import UsageError
 from gradassay._spec import Array, Tensors
 
 
@@ -43,8 +44,9 @@ class Linear:
 
     model: Any
     operators: set[str]
-    sized: Any
+    sized: Callable[[Tensors], int]
     strict: bool = False
+    load: Callable[[Tensors], Any] | None = None  # the model with other parameters
     cost: Cost = field(default_factory=Cost)
     refused: dict[str, str] = field(default_factory=dict)
 
@@ -54,6 +56,18 @@ class Linear:
     def forward(self, inputs: Tensors) -> Tensors:
         with self._counted(inputs, 1):
             found: Tensors = self.model.forward(inputs)
+        return found
+
+    def forward_with(self, inputs: Tensors, parameters: Tensors) -> Tensors:
+        """Return the outputs with some parameters replaced.
+
+        Raises:
+            UsageError: for a live layer, which has its own.
+        """
+        if self.load is None:
+            raise UsageError("a live layer has a forward pass alone, and its own parameters: nothing is known by them")
+        with self._counted(inputs, 1):
+            found: Tensors = self.load(parameters).forward(inputs)
         return found
 
     def pull(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> dict[str, Array]:

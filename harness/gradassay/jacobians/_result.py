@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gradassay._spec import Array
-from gradassay.jacobians._certify import Certificate, certify
+from gradassay.jacobians._certify import Certificate, certify, covered
 from gradassay.jacobians._linear import Cost
 from gradassay.jacobians._memory import told
 from gradassay.jacobians._side import Side
@@ -64,10 +64,14 @@ class Jacobian:
     def certify(self, how: str = "") -> Certificate:
         """Hold the block against the certified reference.
 
+        Estimates by differences are held against their own error bars.
+
         Args:
             how: "every entry", or "products" with random directions from both sides; the cheaper one that is exact
                 enough, if not given.
         """
+        if self.error is not None:
+            return covered(self.source, self.of, self.wrt, self.block, self.error)
         return certify(self.source, self.of, self.wrt, self.block, how)
 
     def steps(self, axis: str = "step") -> StepBlocks:

@@ -12,6 +12,7 @@ from gradassay.jacobians._linear import Linear
 from gradassay.jacobians._memory import LANE
 from gradassay.jacobians._piece import Piece
 from gradassay.jacobians._sweep import forward, grid, reverse, rows_shared
+from gradassay.views._words import count
 
 # In multiplications and additions, at the ten a nanosecond that one core does: a call of a framework takes half a
 # millisecond beside its arithmetic, and each step that it sweeps a twentieth of one.
@@ -41,6 +42,11 @@ class Route:
     run: Run
     batched: bool
 
+    @property
+    def kind(self) -> str:
+        """The name without lengths."""
+        return self.name.partition(", stretches")[0]
+
 
 def routes(linear: Linear, piece: Piece, parameters: int, itemsize: int, budget: int) -> list[Route]:
     """Return the routes that a backend has to a block, the cheapest first.
@@ -65,8 +71,8 @@ def _sweeps(linear: Linear, piece: Piece, parameters: int, most: int) -> Iterato
     def route(name: str, side: str, lanes: int, at_once: int, run: Run, batched: bool) -> Route:
         calls = -(-lanes // at_once)
         work = lanes * rows * steps * SWEEP * parameters + calls * (CALL + steps * STEP)
-        what = "cotangents" if side == "reverse" else "tangents"
-        words = f"{lanes:,} {what}{shared} over {steps} steps in {calls:,} calls"
+        what = "cotangent" if side == "reverse" else "tangent"
+        words = f"{count(lanes, what)}{shared} over {count(steps, 'step')} in {count(calls, 'call')}"
         return Route(name, work, words, run, batched)
 
     if linear.can("vjp"):
@@ -95,16 +101,19 @@ def _chains(linear: Linear, piece: Piece, parameters: int, most: int) -> Iterato
     for length in LENGTHS:
         if length >= piece.steps:
             break
-        count = -(-piece.steps // length)
+        stretches = -(-piece.steps // length)
         lanes = length * out + state
         if lanes * length > most * piece.steps:  # all of them go in one call
             continue
         seen = into * piece.steps / 2 if into else prod(grid(piece.wrt, rows_shared(piece)[1]))
-        products = 2.0 * piece.rows * count * lanes * state * seen
-        calls = count + 1
+        products = 2.0 * piece.rows * stretches * lanes * state * seen
+        calls = stretches + 1
         swept = lanes * piece.rows * piece.steps * SWEEP * parameters
         work = swept + products + calls * CALL + (piece.steps + 2 * length) * STEP
-        words = f"{count} stretches of {length} steps, {lanes:,} cotangents each, together in {calls} calls"
+        words = (
+            f"{count(stretches, 'stretch', 'stretches')} of {count(length, 'step')}, {count(lanes, 'cotangent')} each, "
+            f"together in {count(calls, 'call')}"
+        )
         for repeat in (False, True):
             if repeat or linear.can("vjps"):
                 name = "chain, rows repeated" if repeat else "chain, batched"

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import exp, inf, lgamma, log, prod, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -148,7 +148,7 @@ def _embedded(side: Side, chosen: Array, plan: Plan) -> Array:
     if chosen.shape[1:] != side.block:
         raise UsageError(f"the direction has shape {chosen.shape[1:]}; should be {side.block}, that of {side}")
     seeds = np.zeros((len(chosen), *side.shape), plan.dtype)
-    index: Any = np.ix_(np.arange(len(chosen)), *side.positions)
+    index = np.ix_(np.arange(len(chosen)), *(np.array(found, np.int64) for found in side.positions))
     seeds[index] = chosen
     return seeds
 

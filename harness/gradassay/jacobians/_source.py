@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import prod
@@ -11,7 +11,7 @@ from typing import Any
 
 from gradassay import _plugins
 from gradassay._adoption import Adopted, described
-from gradassay._backend import OPERATORS, Backend, Model, Offer, Unsupported
+from gradassay._backend import OPERATORS, Backend, Model, Unsupported
 from gradassay._case import Case
 from gradassay._check import Request
 from gradassay._decorated import FunctionBackend
@@ -20,7 +20,7 @@ from gradassay._given import to_arrays
 from gradassay._location import split
 from gradassay._spec import Tensors
 from gradassay._structure import Structure
-from gradassay._target import Target, numpy_dtype, parse
+from gradassay._target import numpy_dtype, parse
 from gradassay.jacobians._linear import Linear
 from gradassay.jacobians._side import alone
 
@@ -35,12 +35,14 @@ class Source:
         name: what it is, in a few words.
         case: the data as a case; its cotangents are of no matter here.
         operators: what the model may be asked for.
+        load: the same model with other parameters; None for a live layer, which has its own.
     """
 
     name: str
     model: Model
     case: Case
     operators: frozenset[str]
+    load: Callable[[Tensors], Model] | None = None
 
     @property
     def structure(self) -> Structure:
@@ -82,7 +84,12 @@ def linear_of(at: Source, refused: dict[str, str] | None = None) -> Linear:
                     sizes[axis] = array.shape[where]
         return prod(sizes.values())
 
-    return Linear(at.model, set(at.operators), sized, refused=dict(refused or {}))
+    def loaded(moved: Tensors) -> Model:
+        assert at.load is not None  # it is handed on only then
+        return at.load({**at.case.parameters, **moved})
+
+    other = None if at.load is None else loaded
+    return Linear(at.model, set(at.operators), sized, load=other, refused=dict(refused or {}))
 
 
 def _with_batched(model: Model, able: set[str] | frozenset[str]) -> frozenset[str]:
@@ -97,28 +104,42 @@ def _of_target(
     backend, text = _backend(layer)
     request = Request.of(layer, config, spec, dtype, None, None, (), tensors)
     assert request.chosen is not None  # there is a configuration
+    spec = request.chosen.spec.name
     parameters = to_arrays(request.parameters, request.adopters.converts)
-    own = {array.dtype.name for array in parameters.values()}
-    asked = parse(text, {backend.name: backend.offers})
-    named = len({one.dtype for one in asked}) == 1
-    target = asked[0] if named else next((one for one in asked if one.dtype == (dtype or min(own))), asked[0])
-    if named or dtype:  # data are rounded to a dtype that was named, and have to be in the parameters' otherwise
+    offers = [offer for offer in backend.offers if offer.spec == spec]
+    if not offers:
+        raise UsageError(f"{backend.name} does not offer {spec}")
+    asked = parse(text, {backend.name: offers})
+    named = dtype is not None or len({one.dtype for one in asked}) == 1
+    own = next((array.dtype.name for array in parameters.values()), "") if dtype is None else dtype
+    target = next((one for one in asked if one.dtype == own), asked[0])
+    if named:  # data are rounded to a dtype that was named, and have to be in the parameters' otherwise
         to = numpy_dtype(target.dtype)
         parameters = {name: array.astype(to) for name, array in parameters.items()}
         request = replace(request, dtype=target.dtype)
     request = replace(request, parameters=parameters)
-    offer = _offer(backend, request.chosen.spec.name, target)
+    offer = next(
+        offer
+        for offer in offers
+        if target.mode in [mode.name for mode in offer.modes]
+        and target.device in offer.devices
+        and target.dtype in offer.dtypes
+    )
     with _environment(backend):
         backend.devices()  # frameworks settle their devices when they are first asked
         try:
-            model = backend.load(request.chosen.spec.name, config, parameters, target)
+            model = backend.load(spec, config, parameters, target)
         except Unsupported as error:
-            raise UsageError(f"{target} cannot load {request.chosen.spec.name}: {error}") from error
+            raise UsageError(f"{target} cannot load {spec}: {error}") from error
     case = request.case(Adopted(backend, "", config, parameters, model))
     able = {op for op in OPERATORS if offer.refusal(op, target.mode, target.dtype, case.features) is None}
     if "forward" not in able:
         raise UsageError(f"{target}: {offer.refusal('forward', target.mode, target.dtype, case.features)}")
-    return Source(str(target), model, case, _with_batched(model, able))
+
+    def load(other: Tensors) -> Model:
+        return backend.load(spec, config, other, target)
+
+    return Source(str(target), model, case, _with_batched(model, able), load)
 
 
 def _backend(layer: str | FunctionBackend) -> tuple[Backend, str]:
@@ -129,14 +150,6 @@ def _backend(layer: str | FunctionBackend) -> tuple[Backend, str]:
     plugin = _plugins.find("backend", name)
     backend: Backend = plugin.open() if isinstance(plugin, _plugins.Located) else plugin.load()
     return backend, "/".join((backend.name, *parts))
-
-
-def _offer(backend: Backend, spec: str, target: Target) -> Offer:
-    for offer in backend.offers:
-        named = target.mode in {mode.name for mode in offer.modes} and target.device in offer.devices
-        if offer.spec == spec and named and target.dtype in offer.dtypes:
-            return offer
-    raise UsageError(f"{target} does not offer {spec}")
 
 
 @contextmanager

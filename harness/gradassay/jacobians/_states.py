@@ -58,7 +58,7 @@ def state_blocks(source: Source, linear: Linear, of: str, wrt: str) -> StepBlock
             product = matrices[t].astype(wide, copy=False) @ product
             array[t, s] = product[:, rows]
     every = tuple(range(steps))
-    return StepBlocks(array, f"{of} after step", f"{wrt} before step", every, every)
+    return StepBlocks(array, f"{of} after", f"{wrt} before", every, every)
 
 
 def _piece(source: Source, of: str, wrt: str) -> Piece:

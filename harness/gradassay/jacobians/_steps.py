@@ -96,4 +96,4 @@ class StepBlocks:
         """Write an SVG of all three."""
         from gradassay.views.jacobian import svg_of
 
-        Path(path).write_text(svg_of(self, title or f"d {self.out} / d {self.into}"), encoding="utf-8")
+        Path(path).write_text(svg_of(self, title or f"d {self.out} step t / d {self.into} step s"), encoding="utf-8")

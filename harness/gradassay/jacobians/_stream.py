@@ -74,7 +74,7 @@ def stream(plan: Plan, path: str | Path) -> Streamed:
         if number < done:
             continue
         # A plan of its own: a part may need fewer steps and rows than the whole.
-        found = replace(plan, of=side, notes=[], _route=None, _piece=None, _refused=dict(plan._refused))()
+        found = plan.part(side)()
         whole = np.load(path, mmap_mode="r+")
         whole[(slice(None),) * axis + (place,)] = found.block
         whole.flush()
