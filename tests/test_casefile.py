@@ -49,7 +49,7 @@ def edited(tmp_path: Path, **facts: object) -> Path:
 @pytest.mark.parametrize(
     ("facts", "message"),
     [
-        ({"case_format": 2}, "has format 2; this version of gradassay reads format 1"),
+        ({"case_format": 3}, "has format 3; this version of gradassay reads formats 1 and 2"),
         ({"case_format": None}, "is no saved case: its metadata has no case_format"),
         ({"seed": "one"}, r"Expected `int`, got `str` - at `\$.seed`"),
         ({"config": {"input_size": 0, "hidden_size": 4}}, "LSTM.input_size is 0"),
@@ -67,8 +67,8 @@ def test_what_does_not_fit_is_refused(facts: dict[str, object], message: str, tm
 
 
 def test_a_spec_that_is_not_installed_is_named(tmp_path: Path) -> None:
-    with pytest.raises(_plugins.PluginError, match="there is no spec `gru`"):
-        load(edited(tmp_path, spec="gru"))
+    with pytest.raises(_plugins.PluginError, match="there is no spec `mamba`"):
+        load(edited(tmp_path, spec="mamba"))
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

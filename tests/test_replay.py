@@ -120,8 +120,8 @@ def rewritten(path: Path, change: Callable[[dict[str, Any], dict[str, Any]], Non
     ("change", "message"),
     [
         (lambda facts, tensors: facts.pop("case_format"), "is no saved case: its metadata has no case_format"),
-        (lambda facts, tensors: facts.update(case_format=9), "has format 9; this version of gradassay reads format 1"),
-        (lambda facts, tensors: facts.update(spec="gru"), "there is no spec `gru`: there are lstm"),
+        (lambda facts, tensors: facts.update(case_format=9), "has format 9; this version of gradassay reads"),
+        (lambda facts, tensors: facts.update(spec="mamba"), "there is no spec `mamba`: there are "),
         (lambda facts, tensors: facts["config"].update(hidden_size=7), r"has shape \S.*; it should be "),
         (lambda facts, tensors: facts["config"].update(width=7), "is no case of this version of gradassay"),
         (lambda facts, tensors: tensors.pop("tensors/x"), "tensor x is missing"),

@@ -13,11 +13,12 @@ from gradassay import _plugins
 from gradassay._case import Case
 from gradassay._errors import UsageError
 from gradassay._frame import FrameError, decode, encode
+from gradassay._published import Seal, Truth, UnsoundError
 from gradassay._session import join, part
 from gradassay._spec import DIFFERENTIABLE, Array, CaseTemplate, Spec, Tensor, Tensors
 from gradassay._target import DTYPES, numpy_dtype
 
-FORMAT = 1
+FORMAT, WITH_TRUTH = 1, 2  # of a case alone, and of a published vector
 SUITE = "saved"
 GROUPS = ("tensors", "cotangents", "tangents")
 
@@ -43,32 +44,44 @@ class _Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     properties: tuple[str, ...]
     note: dict[str, str]
     order: tuple[str, ...] = ()  # of the tensors, which the seed of the noise depends on; the file sorts them
+    truth: Seal | None = None
 
 
 @dataclass(frozen=True)
 class SavedCase:
-    """A case with whom it was asked of (a target as printed; may be empty), and by which properties (none: all)."""
+    """A case with whom it was asked of (a target as printed; may be empty), and by which properties (none: all).
+
+    A published vector has the truth of its outputs and gradients too, which was found sound when it was read.
+    """
 
     case: Case
     target: str = ""
     properties: tuple[str, ...] = ()
     note: Mapping[str, str] = field(default_factory=dict)
+    truth: Truth | None = None
 
 
 def save(
-    path: Path, case: Case, *, target: str = "", properties: tuple[str, ...] = (), note: Mapping[str, str] | None = None
+    path: Path,
+    case: Case,
+    *,
+    target: str = "",
+    properties: tuple[str, ...] = (),
+    note: Mapping[str, str] | None = None,
+    truth: Truth | None = None,
 ) -> None:
     """Write a case to one file, of which a torn write leaves nothing.
 
     Args:
         path: its folder is made if it is not there; ".safetensors" is the usual ending.
         note: what was seen, in words, by name; shown when the file is replayed.
+        truth: of the case, which makes the file a published vector.
 
     Raises:
         CaseFileError: if the file cannot be written.
     """
     facts = _Facts(
-        case_format=FORMAT,
+        case_format=FORMAT if truth is None else WITH_TRUTH,
         spec=case.spec.name,
         spec_version=case.spec.version,
         name=case.template.name,
@@ -82,8 +95,11 @@ def save(
         properties=properties,
         note=dict(note or {}),
         order=tuple(case.tensors),
+        truth=None if truth is None else truth.seal(case),
     )
-    groups: Mapping[str, Tensors] = {name: getattr(case, name) for name in GROUPS}
+    groups: dict[str, Tensors] = {name: getattr(case, name) for name in GROUPS}
+    if truth is not None:
+        groups["truth"] = truth.tensors()
     blob = encode(msgspec.to_builtins(facts), join(groups))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +114,8 @@ def load(path: Path) -> SavedCase:
     """Return the case of a file, bit for bit as it was saved.
 
     Raises:
-        CaseFileError: if the file cannot be read, holds no case, or tensors that do not fit its configuration.
+        CaseFileError: if the file cannot be read, holds no case, tensors that do not fit its configuration, or a truth
+            that is not sound.
         PluginError: if its spec is not installed.
     """
     try:
@@ -107,9 +124,9 @@ def load(path: Path) -> SavedCase:
         raise CaseFileError(f"cannot read {path}: {error.strerror}") from error
     except FrameError as error:
         raise CaseFileError(f"{path} is no saved case: {error}") from error
-    if (found := metadata.get("case_format")) != FORMAT:
+    if (found := metadata.get("case_format")) not in (FORMAT, WITH_TRUTH):
         what = "is no saved case: its metadata has no case_format" if found is None else f"has format {found}"
-        raise CaseFileError(f"{path} {what}; this version of gradassay reads format {FORMAT}")
+        raise CaseFileError(f"{path} {what}; this version of gradassay reads formats {FORMAT} and {WITH_TRUTH}")
     try:
         facts = msgspec.convert(metadata, _Facts)
         spec: Spec[Any, Any] = _plugins.find("spec", facts.spec).load()
@@ -121,7 +138,14 @@ def load(path: Path) -> SavedCase:
     case = Case(spec, SUITE, template, facts.dtype, tensors, cotangents, tangents)
     if wrong := _misfit(case):
         raise CaseFileError(f"{path}: {wrong}")
-    return SavedCase(case, facts.target, facts.properties, facts.note)
+    if (found == WITH_TRUTH) != (facts.truth is not None):
+        has = "no truth" if facts.truth is None else "a truth"
+        raise CaseFileError(f"{path} has format {found} and {has}; with a truth it should be {WITH_TRUTH}")
+    try:
+        truth = None if facts.truth is None else Truth.opened(case, facts.truth, part(arrays, "truth"))
+    except UnsoundError as error:
+        raise CaseFileError(f"the truth in {path} {error}") from error
+    return SavedCase(case, facts.target, facts.properties, facts.note, truth)
 
 
 def _ordered(arrays: Tensors, order: tuple[str, ...]) -> Tensors:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gradassay import _plugins
 from gradassay._adoption import Adopted, Adopters, described
 from gradassay._case import Case
+from gradassay._casefile import SavedCase, load
 from gradassay._errors import UsageError
 from gradassay._given import Known, case_of, refuse_names, to_arrays
-from gradassay._live import ANSWERS, run
+from gradassay._live import ANSWERS, OracleOfOne, run
+from gradassay._published import difference
 from gradassay._record import Record, Verdict
 from gradassay._spec import Array, Spec, Tensors
 from gradassay._target import DTYPES, numpy_dtype
@@ -63,6 +66,7 @@ def check(
     cotangents: Mapping[str, object] | None = None,
     wrt: Sequence[str] | None = None,
     properties: Sequence[str] = ANSWERS,
+    truth: str | Path | SavedCase | None = None,
     **tensors: object,
 ) -> Verdicts:
     """Check a live layer against the certified reference, in this process and this thread.
@@ -80,17 +84,49 @@ def check(
             ones for every output, drawn from a hash of the data, if not given.
         wrt: what is differentiated; every input, state and parameter if not given.
         properties: what is asked, by name; "jacobian" asks for every output by every one of `wrt`.
+        truth: a published vector about these very data and weights, or its file: truth and noise are taken from it.
         tensors: the data by canonical names, in canonical layout whatever the layer's own is: for an LSTM `x`
             (batch, steps, features), `h0` and `c0` (layers * directions, batch, width). NumPy arrays, or tensors of
             the layer's framework. For a function also its parameters.
 
     Raises:
-        UsageError: if nobody knows the layer, or a tensor is missing, unknown, or of another shape or dtype.
+        UsageError: if nobody knows the layer, a tensor is missing, unknown, or of another shape or dtype, or the
+            published vector is not sound, or about something else.
     """
     request = Request.of(layer, config, spec, dtype, cotangents, wrt, properties, tensors)
+    published = published_in(truth)
     adopted = request.adopt()
     case = request.case(adopted)
-    return Verdicts(described(layer), run(case, adopted, properties), request.notes(case))
+    oracle = oracle_of(case, published)
+    return Verdicts(described(layer), run(case, adopted, properties, oracle), request.notes(case))
+
+
+def published_in(truth: str | Path | SavedCase | None) -> SavedCase | None:
+    """Return the vector that is meant.
+
+    Raises:
+        UsageError: if it cannot be read, is not sound, or has no truth.
+    """
+    if truth is None:
+        return None
+    saved = truth if isinstance(truth, SavedCase) else load(Path(truth))
+    if saved.truth is None:
+        said = "this saved case" if isinstance(truth, SavedCase) else str(truth)
+        raise UsageError(f"truth: {said} holds no truth; `gradassay publish FILE` computes it and puts it in")
+    return saved
+
+
+def oracle_of(case: Case, published: SavedCase | None) -> OracleOfOne:
+    """Return an oracle that knows what was published about a case.
+
+    Raises:
+        UsageError: if that is about another one.
+    """
+    if published is None or published.truth is None:
+        return OracleOfOne()
+    if apart := difference(case, published.case):
+        raise UsageError(f"truth: the published vector is about something else than what is checked: {apart}")
+    return OracleOfOne((published.case, published.truth))
 
 
 @dataclass(frozen=True)

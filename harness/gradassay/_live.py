@@ -18,6 +18,7 @@ from gradassay._oracle import Oracle, Query, Reference
 from gradassay._plan import Job, Plan, Question
 from gradassay._plugins import unknown
 from gradassay._process import Local
+from gradassay._published import PublishedOracle, Truth
 from gradassay._record import Header, Record, Verdict
 from gradassay._runner import Run
 from gradassay._spec import Tensors
@@ -71,11 +72,11 @@ class Here(Executor):
         return done
 
 
-class OracleOfOne(TiedOracle):
+class OracleOfOne(TiedOracle, PublishedOracle):
     """An oracle of one case, whose answers are at hand when they are asked for again with the same arrays."""
 
-    def __init__(self, oracle: Oracle | None = None) -> None:
-        super().__init__(oracle.cache if oracle is not None else None)
+    def __init__(self, published: tuple[Case, Truth] | None = None) -> None:
+        super().__init__(published=published)
         self._told: list[tuple[Case, Query, dict[str, Reference]]] = []
 
     def ask(self, case: Case, query: Query) -> dict[str, Reference]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from gradassay._adoption import Adopted, described
 from gradassay._backend import Model
 from gradassay._case import Case
-from gradassay._check import Request, Verdicts
+from gradassay._casefile import SavedCase
+from gradassay._check import Request, Verdicts, oracle_of, published_in
 from gradassay._errors import UsageError
 from gradassay._given import to_arrays
 from gradassay._live import ANSWERS, OracleOfOne, Plain, run
-from gradassay._oracle import Oracle, Query
+from gradassay._published import question
 from gradassay._session import Answer, Handed
 from gradassay._spec import Array, Tensors
 
@@ -32,6 +34,7 @@ def prepare(
     dtype: str | None = None,
     cotangents: Mapping[str, object] | None = None,
     wrt: Sequence[str] | None = None,
+    truth: str | Path | SavedCase | None = None,
     **tensors: object,
 ) -> Prepared:
     """Make a check ready to be asked many times: in a loop of tests, while a kernel is written, between training steps.
@@ -41,12 +44,14 @@ def prepare(
     what a caller has computed.
 
     Args:
-        layer, config, spec, dtype, cotangents, wrt, tensors: as `gradassay.check` takes them. The data are copied.
+        layer, config, spec, dtype, cotangents, wrt, truth, tensors: as `gradassay.check` takes them. The data are
+            copied.
 
     Raises:
         UsageError: as `gradassay.check` does; or if the layer has no gradients.
     """
-    return Prepared(Request.of(layer, config, spec, dtype, cotangents, wrt, ANSWERS, tensors))
+    request = Request.of(layer, config, spec, dtype, cotangents, wrt, ANSWERS, tensors)
+    return Prepared(request, published_in(truth))
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,10 @@ class Prepared:
         cotangents: dL/d(output) by output: copies. Whoever computes gradients himself pulls these back.
     """
 
-    def __init__(self, request: Request, oracle: Oracle | None = None) -> None:
-        self._request, self._oracle = request, oracle
+    def __init__(self, request: Request, published: SavedCase | None = None) -> None:
+        self._request = request
         self._lock = threading.Lock()
-        self._ready = self._derived(request.adopt())
+        self._ready = self._derived(request.adopt(), published)
 
     @property
     def inputs(self) -> dict[str, Array]:
@@ -126,15 +131,15 @@ class Prepared:
             self._ready = self._derived(adopted)
             return self._ready, (CHANGED,)
 
-    def _derived(self, adopted: Adopted) -> _Ready:
+    def _derived(self, adopted: Adopted, published: SavedCase | None = None) -> _Ready:
         """Make the case of a layer with the weights that it has now, and know its truth."""
         if not hasattr(adopted.model, "vjp"):
             raise UsageError(f"{described(self._request.layer)} has no gradients; use gradassay.check for its values")
         # What is compared with must not share the layer's memory: an update in place would go unseen.
         held = {name: array.copy() for name, array in adopted.parameters.items()}
         case = self._request.case(adopted)
-        oracle = OracleOfOne(self._oracle)
-        oracle.ask(case, Query("vjp", cotangents=case.cotangents, wrt=case.differentiable))
+        oracle = oracle_of(case, published)
+        oracle.ask(case, question(case))
         return _Ready(case, replace(adopted, parameters=held), oracle)
 
     def _judged(self, ready: _Ready, model: Model, notes: Sequence[str]) -> Verdicts:

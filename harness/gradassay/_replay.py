@@ -17,11 +17,11 @@ from gradassay._case import Case
 from gradassay._casefile import SavedCase, load
 from gradassay._errors import UsageError
 from gradassay._location import split
-from gradassay._oracle import Oracle
 from gradassay._plan import Job, Plan, Question
 from gradassay._plugins import unknown
 from gradassay._process import open_session
 from gradassay._property import Property
+from gradassay._published import PublishedOracle
 from gradassay._record import Record, Verdict
 from gradassay._run import DEADLINE
 from gradassay._runner import OnRecord, Run
@@ -48,7 +48,7 @@ def replay(
     deadline: float | None = None,
     on_record: OnRecord | None = None,
 ) -> list[Record]:
-    """Ask a saved case again.
+    """Ask a saved case again. The truth of a published vector is taken from its file.
 
     Args:
         path: a file that `_casefile.save` has written.
@@ -98,7 +98,8 @@ def replay(
         if on_record is not None:
             on_record(replayed(record))
 
-    run = Run(plan, Oracle(), take, frozenset(split(typed)[1]), ())
+    published = None if saved.truth is None else (saved.case, saved.truth)
+    run = Run(plan, PublishedOracle(published=published), take, frozenset(split(typed)[1]), ())
     with ExitStack() as stack:
         opened = open_session(backend.name, backend.environment(), deadline or DEADLINE, in_process)
         sessions = {backend.name: stack.enter_context(opened)}
