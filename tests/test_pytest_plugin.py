@@ -89,6 +89,9 @@ def test_junit_names_the_module_and_the_question(tmp_path: Path) -> None:
     assert case.get("name") == f"test_conformance[{TARGET}-lstm/smoke/plain-values]"
 
 
+UNUSED = ["gradassay", "gradassay._pytest"]
+
+
 def records(path: Path) -> tuple[Header, list[Verdict], Footer]:
     header, *verdicts, footer = read(path)
     assert isinstance(header, Header) and isinstance(footer, Footer)
@@ -213,6 +216,32 @@ def test_collecting_imports_no_framework(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stdout
     assert re.search(r"^HAS \[\]$", ended.stdout, re.M), ended.stdout[-2000:]
     assert "[torch/" in ended.stdout and "-lstm/drawn-gradients]" in ended.stdout
+
+
+@pytest.mark.parametrize(("test", "imported"), [("def test(): pass", UNUSED), ("def test(assay): pass", None)])
+def test_where_it_is_not_used_it_costs_the_import_of_one_module(
+    tmp_path: Path, test: str, imported: list[str] | None
+) -> None:
+    """Counted, not timed: of all that a check needs, an environment's other tests import nothing."""
+    (tmp_path / "conftest.py").write_text(
+        """
+import sys
+before = {name for name in sys.modules if name.partition(".")[0] in ("numpy", "msgspec", "rich", "click", "flint")}
+
+
+def pytest_sessionfinish():
+    ours = {name for name in sys.modules if name.partition(".")[0] in ("numpy", "msgspec", "rich", "click", "flint")}
+    print("HAS", sorted(name for name in sys.modules if name.startswith("gradassay")), len(ours - before))
+"""
+    )
+    ended = pytest_in(tmp_path, test, "-q", "-p", "no:hypothesispytest", "-p", "no:cacheprovider")
+    assert ended.returncode == 0, ended.stdout
+    told = re.search(r"HAS (\[.*\]) (\d+)", ended.stdout)
+    assert told is not None, ended.stdout
+    if imported is None:  # the proof can fail
+        assert "'gradassay._check'" in told[1] and int(told[2]) > 100
+    else:
+        assert told.groups() == (str(imported), "0")
 
 
 # --- cases that are drawn

@@ -95,7 +95,11 @@ class Truth:
             raise UnsoundError("was changed after it was published: its numbers are not those that were sealed")
         references = {
             name: Reference(
-                *(tensors[f"{name}|{part}"].astype(bool if part == "zero" else np.float64) for part in PARTS),
+                high=tensors[f"{name}|high"].astype(np.float64),
+                low=tensors[f"{name}|low"].astype(np.float64),
+                radius=tensors[f"{name}|radius"].astype(np.float64),
+                zero=tensors[f"{name}|zero"].astype(np.bool_),
+                sigma=tensors[f"{name}|sigma"].astype(np.float64),
                 **msgspec.structs.asdict(facts),
             )
             for name, facts in seal.facts.items()
