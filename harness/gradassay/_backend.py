@@ -114,7 +114,7 @@ class Jacobian(Protocol):
 
 @runtime_checkable
 class Vjps(Protocol):
-    """Optional: `gradassay.jacobian` asks for it, and goes another way where it is not there or raises `Unsupported`."""
+    """Optional: `gradassay.jacobian` asks for it, and goes another way where it is not there or is `Unsupported`."""
 
     def vjps(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> Mapping[str, Array | None]:
         """Return J' v for K cotangents at once: row k of each answer is `vjp` of row k of the cotangents.
@@ -126,7 +126,7 @@ class Vjps(Protocol):
 
 @runtime_checkable
 class Jvps(Protocol):
-    """Optional, as `Vjps`."""
+    """Optional, as `Vjps`. A model may say in `push_cost` how many cotangents one tangent takes the time of."""
 
     def jvps(self, inputs: Tensors, tangents: Tensors, of: Sequence[str]) -> Tensors:
         """Return J u for K tangents at once, of the outputs `of`: row k is that of `jvp` for row k of the tangents.

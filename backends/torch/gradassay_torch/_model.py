@@ -27,6 +27,8 @@ class TorchModel:
     `zeros`: what no output depends on has a gradient of zeros, as with `torch.autograd.grad(materialize_grads=True)`.
     """
 
+    push_cost = 4.0  # of forward mode under vmap, much of which torch runs as decompositions in Python
+
     def __init__(
         self,
         execution: Execution,

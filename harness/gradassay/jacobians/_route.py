@@ -18,7 +18,6 @@ from gradassay.views._words import count
 # millisecond beside its arithmetic, and each step that it sweeps a twentieth of one.
 CALL, STEP = 5e6, 5e5
 SWEEP = 4  # times the parameters, for each lane, row and step: a product forward and one back
-PUSH = 1.0  # a tangent costs what a cotangent does
 LENGTHS = (1, 2, 4, 8, 16, 32)  # of the stretches of a chain
 
 Run = Callable[[Linear, Piece, Tensors, Array], None]
@@ -70,7 +69,8 @@ def _sweeps(linear: Linear, piece: Piece, parameters: int, most: int) -> Iterato
 
     def route(name: str, side: str, lanes: int, at_once: int, run: Run, batched: bool) -> Route:
         calls = -(-lanes // at_once)
-        work = lanes * rows * steps * SWEEP * parameters + calls * (CALL + steps * STEP)
+        weight = getattr(linear.model, "push_cost", 1.0) if side == "forward" else 1.0
+        work = weight * (lanes * rows * steps * SWEEP * parameters + calls * (CALL + steps * STEP))
         what = "cotangent" if side == "reverse" else "tangent"
         words = f"{count(lanes, what)}{shared} over {count(steps, 'step')} in {count(calls, 'call')}"
         return Route(name, work, words, run, batched)
