@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from gradassay._case import build
+from gradassay._oracle import Query
+from gradassay._single import in_memory
 from gradassay._target import numpy_dtype
 from gradassay._words import Words
 from gradassay_lstm import LSTM, Call
@@ -52,3 +54,12 @@ def test_the_cotangent_of_a_number_is_an_array(dtype):
     (template,) = (case for case in spec.suites()["smoke"] if case.name == "one")
     cotangent = build(spec, "smoke", template, dtype).cotangents["loss"]
     assert isinstance(cotangent, np.ndarray) and cotangent.shape == () and cotangent.dtype == numpy_dtype(dtype)
+
+
+def test_the_certified_jacobian_of_a_number_is_its_gradient():
+    (template,) = (case for case in spec.suites()["smoke"] if case.name == "one")
+    case, oracle = build(spec, "smoke", template, "float64"), in_memory()
+    jacobian = oracle.ask(case, Query("jacobian", of="loss", wrt=("x",)))["jacobian"]
+    pulled = oracle.ask(case, Query("vjp", cotangents={"loss": np.array(1.0)}, wrt=("x",)))["d x"]
+    assert jacobian.high.shape == (1, 1, 1)
+    np.testing.assert_allclose(jacobian.high, pulled.high, rtol=1e-15)

@@ -42,10 +42,12 @@ class Lanes(Float64):
         """Give a seed its lanes: shape (1, as many as its last lane needs, *shape)."""
         if not isinstance(a, Seed):
             return a
-        places = np.nonzero(a.elements >= 0)
-        if not len(places[0]):
+        found = np.argwhere(a.elements >= 0)  # not nonzero: it refuses a number, such as a loss
+        if not len(found):
             return self.base.lift(np.zeros(a.elements.shape))
-        lanes = [self.order.setdefault(element, len(self.order)) for element in a.elements[places].tolist()]
+        places = tuple(found.T)
+        elements = np.atleast_1d(a.elements[places]).tolist()
+        lanes = [self.order.setdefault(element, len(self.order)) for element in elements]
         hot = np.zeros((max(lanes) + 1, *a.elements.shape))
         hot[(np.array(lanes), *places)] = 1.0
         return np.asarray(self.base.lift(hot)[0])
