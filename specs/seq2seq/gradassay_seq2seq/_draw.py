@@ -12,7 +12,7 @@ from gradassay_lstm import Call as LSTMCall
 from gradassay_lstm import spec as lstm
 from gradassay_seq2seq._config import Call, Seq2Seq
 
-CONFIDENT = 256.0  # times the weights of the linear layer: exp of a logit leaves float32, and that of many float16
+CONFIDENT = 1024.0  # times the weights of the linear layer: the exponential of a logit leaves float32
 PADDED = 4  # one in so many tokens is padding, and one in so many targets to be ignored
 
 regimes: tuple[str, ...] = (*lstm.regimes, "shifted", "confident")
