@@ -39,7 +39,7 @@ def build(config: WeightedLoss, parameters: Tensors, device: str) -> tuple[Funct
         weights = weights.reshape(weights.shape + (1,) * (y.dim() - weights.dim())).expand_as(y)
         if config.reduction == "mean":
             return (weights * mse_loss(y, target, reduction="none")).mean()
-        return mse_loss(y, target, reduction=REDUCTIONS[config.reduction], weight=weights)
+        return mse_loss(y, target, reduction=REDUCTIONS[config.reduction], weight=weights)  # type: ignore[call-arg]  # torch's own stub lags
 
     return lambda tensors: {"loss": loss(tensors)}, dict(layer.named_parameters())
 
