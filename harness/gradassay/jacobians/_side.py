@@ -127,9 +127,9 @@ def _words(found: tuple[int, ...], size: int) -> str:
         return ":"
     if len(found) == 1:
         return str(found[0])
-    return (
-        f"{found[0]}:{found[-1] + 1}" if found == tuple(range(found[0], found[-1] + 1)) else f"{len(found)} of {size}"
-    )
+    if found and found == tuple(range(found[0], found[-1] + 1)):
+        return f"{found[0]}:{found[-1] + 1}"
+    return f"{len(found)} of {size}"
 
 
 def _by_index(tensor: Tensor, index: Any, what: str) -> list[Any]:
