@@ -8,9 +8,12 @@ import numpy as np
 
 from gradassay._errors import UsageError
 from gradassay._plugins import unknown
+from gradassay._spec import Array
+from gradassay._words import Words
 from gradassay.jacobians._chain import Stretches, applies, stretches
 from gradassay.jacobians._linear import Linear
 from gradassay.jacobians._piece import Piece, whole
+from gradassay.jacobians._probe import disagreement
 from gradassay.jacobians._side import Side, alone
 from gradassay.jacobians._source import Source
 from gradassay.jacobians._steps import StepBlocks
@@ -57,8 +60,30 @@ def state_blocks(source: Source, linear: Linear, of: str, wrt: str) -> StepBlock
         for t in range(s, steps):
             product = matrices[t].astype(wide, copy=False) @ product
             array[t, s] = product[:, rows]
+    _compare(source, linear, of, wrt, array[-1, 0])
     every = tuple(range(steps))
     return StepBlocks(array, f"{of} after", f"{wrt} before", every, every)
+
+
+def _compare(source: Source, linear: Linear, of: str, wrt: str, product: Array) -> None:
+    """Hold the product over all steps against one plain VJP through the whole call, where that is given the state.
+
+    Raises:
+        UsageError: if they differ.
+    """
+    if wrt not in source.case.inputs:
+        return
+    sides = [Side.of(name, source.case.table, (name,), "of") for name in (of, wrt)]
+    row, other = (side.axis(source.structure.rows) for side in sides)
+    assert row is not None and other is not None  # `applies` has looked
+    block = np.zeros((*sides[0].block, *sides[1].block), product.dtype)
+    for k, matrix in enumerate(product):
+        index = (slice(None),) * row + (k,), (slice(None),) * other + (k,)
+        one = block[index[0]][(slice(None),) * (len(sides[0].block) - 1) + index[1]]
+        one[...] = matrix.reshape(one.shape)
+    words = Words(0, "states")
+    if fault := disagreement(linear, sides[0], sides[1], source.case.inputs, block, source.case.dtype, words):
+        raise UsageError(f"the states between steps of {source.name} are not what it carries on: {fault}")
 
 
 def _piece(source: Source, of: str, wrt: str) -> Piece:
