@@ -360,7 +360,7 @@ def test_a_layer_with_computed_weights_is_refused() -> None:
         torch_backend.adopt(layer)
 
 
-@pytest.mark.parametrize("layer", [torch.nn.GRU(3, 4), torch.nn.LSTMCell(3, 4), len, None])
+@pytest.mark.parametrize("layer", [torch.nn.GRUCell(3, 4), torch.nn.LSTMCell(3, 4), len, None])
 def test_what_is_no_lstm_is_not_ours(layer: object) -> None:
     assert torch_backend.adopt(layer) is None
 

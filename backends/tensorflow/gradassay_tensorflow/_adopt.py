@@ -1,4 +1,4 @@
-"""A live `keras.layers.LSTM`, or a `Bidirectional` of two, as a model with its own weights and its own code."""
+"""A live Keras LSTM, GRU or SimpleRNN, or a `Bidirectional` of two, as a model with its own weights and code."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import keras
 from gradassay._backend import Unsupported
 from gradassay._spec import Tensors
 from gradassay._target import DTYPES
-from gradassay_lstm import LSTM
+from gradassay_tensorflow import _lstm, _recurrent
 from gradassay_tensorflow._framework import configure, device_of, to_array
-from gradassay_tensorflow._lstm import LAYOUT, differentiable, kernel, variables
+from gradassay_tensorflow._lstm import variables
 from gradassay_tensorflow._model import TensorFlowModel
 from gradassay_tensorflow._modes import Execution
+
+_SPECS = {"LSTM": "lstm", "GRU": "gru", "SimpleRNN": "rnn_tanh"}
 
 _RETURNS = {"return_sequences": True, "return_state": True, "zero_output_for_mask": True}
 _SHOULD_BE: dict[str, tuple[bool | float, str]] = {
@@ -24,41 +26,54 @@ _SHOULD_BE: dict[str, tuple[bool | float, str]] = {
 }
 
 
-def adopt(layer: object) -> tuple[str, LSTM, Tensors, TensorFlowModel] | None:
-    """Return (spec, config, canonical parameters, model) of a live layer; None if it is no Keras LSTM.
+def adopt(layer: object) -> tuple[str, Any, Tensors, TensorFlowModel] | None:
+    """Return (spec, config, canonical parameters, model) of a live layer; None if it is none of these.
 
     The layer itself is called when it returns sequences and states, with zeros on padding. One that
     does not is left as it is: a copy of its class that does is called, around the layer's own cells.
 
     Raises:
-        Unsupported: if the layer is not built, or not the LSTM of the spec; the message says why.
+        Unsupported: if the layer is not built, or not what the spec has; the message says why.
     """
-    if not isinstance(layer, keras.layers.LSTM | keras.layers.Bidirectional):
-        return None
     parts = [layer.forward_layer, layer.backward_layer] if isinstance(layer, keras.layers.Bidirectional) else [layer]
-    if not all(isinstance(part, keras.layers.LSTM) for part in parts):
+    kind = next((n for n in _SPECS if all(isinstance(part, getattr(keras.layers, n)) for part in parts)), "")
+    if not kind:
         return None
-    if not layer.built:
+    whole: Any = layer  # Keras publishes no types
+    if not whole.built:
         raise Unsupported("the layer is not built, so it has no weights yet; call it once, or its build(shape)")
-    _refuse(layer, parts)
+    _refuse(whole, parts, kind)
     configure()
     whole = _returning_all(layer)
     held = variables([whole])
-    parameters = LAYOUT.inverse({name: to_array(variable) for name, variable in held.items()})
-    kernel_shape = held["kernel_l0"].shape
-    config = LSTM(
-        input_size=int(kernel_shape[0]),
-        hidden_size=int(kernel_shape[1]) // 4,
-        bidirectional=len(parts) == 2,
-        bias="bias_l0" in held,
-    )
-    execution = Execution("eager", device_of(held["kernel_l0"]), layer.compute_dtype)
-    words = kernel([whole]) + (", the live layer" if whole is layer else ", the live cells in a copy that returns all")
-    return "lstm", config, parameters, TensorFlowModel(differentiable([whole]), LAYOUT, execution, words)
+    config = _config(kind, parts, int(held["kernel_l0"].shape[0]))
+    layout = _lstm.LAYOUT if kind == "LSTM" else _recurrent.layout(config)
+    function = (_lstm if kind == "LSTM" else _recurrent).differentiable([whole])
+    parameters = layout.inverse({name: to_array(variable) for name, variable in held.items()})
+    execution = Execution("eager", device_of(held["kernel_l0"]), whole.compute_dtype)
+    words = ", the live layer" if whole is layer else ", the live cells in a copy that returns all"
+    model = TensorFlowModel(function, layout, execution, _recurrent.kernel([whole]) + words)
+    return _SPECS[kind], config, parameters, model
 
 
-def _refuse(layer: Any, parts: list[Any]) -> None:
-    """Raise for what is not the spec's LSTM."""
+def _config(kind: str, parts: list[Any], input_size: int) -> Any:
+    """Return the configuration of one layer, in one direction or two."""
+    sizes = (input_size, parts[0].units, 1, len(parts) == 2, parts[0].use_bias)
+    if kind == "LSTM":
+        from gradassay_lstm import LSTM
+
+        return LSTM(*sizes)
+    if kind == "GRU":
+        from gradassay_gru import GRU
+
+        return GRU(*sizes, reset_after=parts[0].reset_after)
+    from gradassay_rnn_tanh import RNN
+
+    return RNN(*sizes)
+
+
+def _refuse(layer: Any, parts: list[Any], kind: str) -> None:
+    """Raise for what is not the spec's layer of this kind."""
     for part in (layer, *parts):
         if part.compute_dtype != part.variable_dtype or part.compute_dtype not in DTYPES:
             raise Unsupported(
@@ -67,15 +82,17 @@ def _refuse(layer: Any, parts: list[Any]) -> None:
             )
     if (mode := getattr(layer, "merge_mode", "concat")) != "concat":
         raise Unsupported(f"Bidirectional has merge_mode={mode!r}; it should be 'concat'")
-    if len({(part.units, part.use_bias) for part in parts}) > 1:
-        found = " and ".join(f"units={part.units}, use_bias={part.use_bias}" for part in parts)
-        raise Unsupported(f"the two directions differ: {found}")
+    options = ["units", "use_bias", *(["reset_after"] if kind == "GRU" else [])]
+    sides = [", ".join(f"{name}={getattr(part, name)}" for name in options) for part in parts]
+    if len(set(sides)) > 1:
+        raise Unsupported(f"the two directions differ: {' and '.join(sides)}")
     for position, part in enumerate(parts):
-        for name, should in (("activation", "tanh"), ("recurrent_activation", "sigmoid")):
+        gates = () if kind == "SimpleRNN" else (("recurrent_activation", "sigmoid"),)
+        for name, should in (("activation", "tanh"), *gates):
             function = getattr(part, name)
             if function is not keras.activations.get(should):
                 called = getattr(function, "__name__", function)
-                raise Unsupported(f"the layer has {name}={called}; the LSTM of the spec has {should}")
+                raise Unsupported(f"the layer has {name}={called}; the {kind} of the spec has {should}")
         for name, (value, reason) in _SHOULD_BE.items():
             wanted = position == 1 if name == "go_backwards" else value
             if (has := getattr(part, name)) != wanted:
@@ -98,7 +115,8 @@ def _returning_all(layer: Any) -> Any:
 
 def _copy(layer: Any) -> Any:
     copied = type(layer).from_config({**layer.get_config(), **_RETURNS})
-    copied.use_cudnn = layer.use_cudnn
+    if hasattr(layer, "use_cudnn"):  # `SimpleRNN` has no such choice
+        copied.use_cudnn = layer.use_cudnn
     copied.cell = layer.cell
     copied.built = True
     return copied
