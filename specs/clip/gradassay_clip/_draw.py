@@ -1,8 +1,8 @@
 """Gradients by regime: where their norm lies beside the limit, and how unequal they are.
 
 Every tensor draws from a stream of its own. A power of two brings the norm to where a regime wants it, or one factor
-that is rounded once; sums of squares are rounded once too (`math.fsum`), so that a case has the same bits everywhere. No
-norm comes closer to the limit than a fifth, and by value no element closer than an eighth: at the kink there is no
+that is rounded once; sums of squares are rounded once too (`math.fsum`), so that a case has the same bits everywhere.
+No norm comes closer to the limit than a fifth, and by value no element closer than an eighth: at the kink there is no
 derivative.
 """
 

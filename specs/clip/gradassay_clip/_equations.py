@@ -6,13 +6,14 @@ Pascanu, Mikolov and Bengio 2013, 'On the difficulty of training recurrent neura
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from gradassay._ops import Ops, Value
+from gradassay._ops import Ops
 from gradassay_clip._config import Call, Clip
 from gradassay_clip._tensors import present
 
 
-def equations(ops: Ops, config: Clip, call: Call, tensors: Mapping[str, Value]) -> dict[str, Value]:
+def equations(ops: Ops, config: Clip, call: Call, tensors: Mapping[str, Any]) -> dict[str, Any]:
     """Return `clipped_g0`, ... of the shapes of `g0`, ..., and by the global norm `norm` ()."""
     given = {number: ops.mark("g", tensors[f"g{number}"], tensor=number) for number in present(config, call)}
     if config.by == "value":
@@ -28,22 +29,22 @@ def equations(ops: Ops, config: Clip, call: Call, tensors: Mapping[str, Value]) 
     return {**clipped, "norm": norm}
 
 
-def _root(ops: Ops, call: Call, total: Value) -> Value:
+def _root(ops: Ops, call: Call, total: Any) -> Any:
     """The norm; at zero it has no derivative, and by convention it is a constant there."""
     return ops.stop(total) if call.zero else ops.sqrt(total)
 
 
-def _scale(ops: Ops, config: Clip, norm: Value, number: int) -> Value:
+def _scale(ops: Ops, config: Clip, norm: Any, number: int) -> Any:
     limit = ops.mark("limit", ops.constant(config.limit), tensor=number)
     padded = ops.mark("padded", norm + config.epsilon, tensor=number)
     return ops.mark("scale", ops.divide(limit, ops.maximum(padded, limit)), tensor=number)
 
 
-def _scaled(ops: Ops, g: Value, scale: Value, number: int) -> Value:
+def _scaled(ops: Ops, g: Any, scale: Any, number: int) -> Any:
     return ops.mark("clipped", g * scale, tensor=number)
 
 
-def _within(ops: Ops, g: Value, limit: float, number: int) -> Value:
+def _within(ops: Ops, g: Any, limit: float, number: int) -> Any:
     bound = ops.mark("limit", ops.constant(limit), tensor=number)
     below = -ops.maximum(-g, -bound)
     return ops.mark("clipped", ops.maximum(below, -bound), tensor=number)
