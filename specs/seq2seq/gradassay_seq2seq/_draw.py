@@ -11,6 +11,7 @@ from gradassay._words import Words
 from gradassay_lstm import Call as LSTMCall
 from gradassay_lstm import spec as lstm
 from gradassay_seq2seq._config import Call, Seq2Seq
+from gradassay_seq2seq._features import BFLOAT16_COUNTS_TO
 
 CONFIDENT = 1024.0  # times the weights of the linear layer: the exponential of a logit leaves float32
 PADDED = 4  # one in so many tokens is padding, and one in so many targets to be ignored
@@ -57,11 +58,14 @@ def _tokens(config: Seq2Seq, call: Call, words: Words) -> Array:
 
 
 def _targets(config: Seq2Seq, call: Call, words: Words) -> Array:
-    """Draw targets (B,T); some are to be ignored, but never the first of the longest row."""
+    """Draw targets (B,T); some are to be ignored, but never the first of the longest row: of many classes it is 257."""
     targets = words.integers((call.batch, call.steps), config.classes)
+    longest = int(np.argmax(call.lengths or (call.steps,)))
+    if config.classes > BFLOAT16_COUNTS_TO + 1:
+        targets[longest, 0] = BFLOAT16_COUNTS_TO + 1
     if config.ignore_index is None:
         return targets
     targets = np.where(targets == config.ignore_index, (targets + 1) % config.classes, targets)
     ignored = words.branch("ignored").integers(targets.shape, PADDED) == 0
-    ignored[int(np.argmax(call.lengths or (call.steps,))), 0] = False
+    ignored[longest, 0] = False
     return np.where(ignored, config.ignore_index, targets)

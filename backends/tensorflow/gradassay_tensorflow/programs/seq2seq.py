@@ -68,6 +68,12 @@ program = Program(
     offers(
         "seq2seq",
         Gap("keras.layers.LSTM takes both initial states or neither", features=frozenset({"partial_states"})),
+        Gap(
+            "Keras' losses round integer labels to their own dtype: in bfloat16 class 257 is taken for 256 "
+            "(reports/findings/keras-integer-labels.md)",
+            dtypes=frozenset({"bfloat16"}),
+            features=frozenset({"many_classes"}),
+        ),
         features=FEATURES - {"projection"},
     ),
     build,

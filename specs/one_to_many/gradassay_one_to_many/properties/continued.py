@@ -54,13 +54,14 @@ def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
     pulled = {name: array for name, array in back.items() if array is not None}
     first = subject.of(_before(case, cut, pulled)).vjp()
     whole, scales = subject.vjp(), truth(oracle, case)
-    joined = {
-        "outputs": last.outputs | {"y": _joined(first.outputs.get("y"), last.outputs.get("y"))},
-        "gradients": first.gradients | {"shift": _joined(first.gradients.get("shift"), last.gradients.get("shift"))},
-    }
+    joined = replace(
+        last,
+        outputs=last.outputs | {"y": _joined(first.outputs.get("y"), last.outputs.get("y"))},
+        gradients=first.gradients | {"shift": _joined(first.gradients.get("shift"), last.gradients.get("shift"))},
+    )
     summed = [*case.parameters, *([] if case.config.feedback else ["x"])]
     names = [name for name in (*case.outputs, *case.differentiable) if name not in summed]
-    yield from same(whole, replace(last, **joined), scales, case, what, names)
+    yield from same(whole, joined, scales, case, what, names)
     parts, noise = [first.gradients, last.gradients], _noise(oracle, case, cut)
     yield from added(whole.gradients, parts, scales, noise, summed, case, what, inherited=1)
 

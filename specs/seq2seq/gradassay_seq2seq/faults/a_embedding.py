@@ -59,7 +59,7 @@ faults = (
     Fault(
         "last-place-wins",
         "the gradient of a row is that of its token's last place: assigned, where it should be added",
-        "none known",
+        "pytorch/pytorch#1528",
         ("table",),
         wrap=edited("embedded", lambda r: _kept(r, last_places(r.inputs["tokens"]))),
     ),

@@ -43,7 +43,22 @@ def _without_last(r: Request) -> Any:
     return kept
 
 
+def _rounded(r: Request) -> None:
+    """Let the targets pass through the dtype of the loss, as labels that are cast to that of the logits do."""
+    dtype = r.model.parameters()["table"].dtype
+    r.inputs["targets"] = r.inputs["targets"].astype(dtype).astype(np.int64)
+
+
 faults = (
+    Fault(
+        "targets-rounded-to-the-dtype",
+        "targets are cast to the dtype of the logits, and a class that this cannot count to is another one",
+        "keras-team/keras#15012",
+        ("bias_out",),
+        wrap=before(_rounded),
+        needs=frozenset({"many_classes"}),
+        dtypes=frozenset({"bfloat16"}),
+    ),
     Fault(
         "targets-shifted",
         "every step is held against the target of the next",
@@ -79,7 +94,7 @@ faults = (
     Fault(
         "ignored-steps-in-the-divisor",
         "a step that is ignored adds nothing to the sum, and one to its divisor",
-        "none known",
+        "PaddlePaddle/Paddle#76033",
         ("loss",),
         wrap=edited("loss", scaled(lambda r: live(r).sum() / live(r).size)),
         needs=IGNORED,
