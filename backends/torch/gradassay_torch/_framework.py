@@ -13,7 +13,6 @@ import ml_dtypes
 import numpy as np
 import torch
 
-from gradassay._backend import Unsupported
 from gradassay._spec import Array
 
 Named = Mapping[str, torch.Tensor]
@@ -151,7 +150,7 @@ def vjps(function: Function, tensors: Named, cotangents: Named, wrt: Sequence[st
         outputs = function({**tensors, **moving})
         return {name: outputs[name] for name in cotangents}
 
-    with leaves(tensors, ()), unbatched():
+    with leaves(tensors, ()):
         _, pull, *_ = torch.func.vjp(seen, {name: tensors[name] for name in wrt})
         (found,) = torch.vmap(pull)(dict(cotangents))
     return dict(found)
@@ -169,22 +168,8 @@ def jvps(function: Function, tensors: Named, tangents: Named, of: Sequence[str])
         return dict(torch.func.jvp(moved, (still,), (dict(along),))[1])
 
     prepare_forward_mode()
-    with leaves(tensors, ()), unbatched():
+    with leaves(tensors, ()):
         return dict(torch.vmap(pushed)(dict(tangents)))
-
-
-@contextmanager
-def unbatched() -> Iterator[None]:
-    """Within, an operation that `vmap` would run one by one raises `Unsupported`: whole layers of libraries are such.
-
-    torch warns of it, and would go on at the cost of as many calls.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", message=".*performance drop", category=UserWarning)
-        try:
-            yield
-        except UserWarning as warning:
-            raise Unsupported(f"torch cannot batch an operation of this model: {warning}") from warning
 
 
 def jacobian(

@@ -12,7 +12,7 @@ from gradassay._integers import NOWHERE, refuse
 from gradassay._spec import Array, Tensors
 from gradassay_torch import _framework as framework
 from gradassay_torch._framework import Named, to_array, to_tensor
-from gradassay_torch._kernel import Execution, arithmetic
+from gradassay_torch._kernel import FUSED, Execution, arithmetic
 
 
 class Damage(RuntimeError):
@@ -102,6 +102,9 @@ class TorchModel:
         with self._call(inputs, cotangents) as (tensors, along):
             self._ran["vjps"] = "VJP under vmap"
             found = framework.vjps(self._execution.function, tensors, along, wrt)
+        if fused := sorted(set(self._ran["kernel"].split("+")) & set(FUSED.values())):
+            # torch then runs another backward, from tensor operations, which takes longer than many rows in the layer.
+            raise Unsupported(f"torch cannot batch the backward of {fused[0]}'s layer")
         self._locate(found)
         return _optional_arrays(found)
 

@@ -80,7 +80,7 @@ class Linear:
         rows: list[Mapping[str, Array | None]] = []
         for k in range(count):
             with self._counted(inputs, 1):
-                one = {name: np.ascontiguousarray(along[k]) for name, along in cotangents.items()}
+                one = {name: np.array(along[k], order="C") for name, along in cotangents.items()}
                 rows.append(self.model.vjp(inputs, one, wrt)[1])
         return {name: np.stack([self._present(row[name], name, inputs, ()) for row in rows]) for name in wrt}
 
@@ -95,7 +95,7 @@ class Linear:
         for k in range(count):
             with self._counted(inputs, 1):
                 rows.append(
-                    self.model.jvp(inputs, {name: np.ascontiguousarray(u[k]) for name, u in tangents.items()})[1]
+                    self.model.jvp(inputs, {name: np.array(u[k], order="C") for name, u in tangents.items()})[1]
                 )
         return {name: np.stack([row[name] for row in rows]) for name in of}
 
