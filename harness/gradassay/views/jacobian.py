@@ -36,8 +36,10 @@ def svg_of(blocks: StepBlocks, title: str) -> str:
     """Return a picture that stands alone: a file that a browser, or a page of Markdown, shows in light and in dark.
 
     Raises:
-        UsageError: if Matplotlib is not installed.
+        UsageError: if Matplotlib is not installed, or there are no blocks.
     """
+    if not (blocks.out_steps and blocks.into_steps):
+        raise UsageError(f"{title} has no steps on one side: there is nothing to draw")
     try:
         import matplotlib as mpl
     except ImportError as error:
