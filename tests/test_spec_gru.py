@@ -12,6 +12,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from elman import forward, gradient, gru_after, gru_before, sigmoid
+from evidence import alone
 from hypothesis import given, settings
 
 import gradassay
@@ -39,6 +40,7 @@ CASES = {
     "deep": (GRU(2, 3, num_layers=2, bidirectional=True), Call(2, 3)),
     "ragged": (GRU(2, 2, num_layers=2, bidirectional=True, bias=False), Call(3, 3, lengths=(3, 0, 1))),
     "absent": (GRU(2, 3), Call(2, 3, h0=False)),
+    "empty": (GRU(2, 3), Call(2, 0)),
     "before-ragged": (GRU(2, 3, bidirectional=True, reset_after=False), Call(3, 3, lengths=(3, 0, 1))),
 }
 HASHES = {
@@ -412,16 +414,24 @@ def test_torch_is_right(name: str, dtype: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
-@pytest.mark.parametrize("name", ["before", "ragged"])
-def test_what_torch_has_not_is_said(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "gap", "instead"),
+    [
+        ("before", "nn.GRU has its reset gate after the recurrent product alone", "after the recurrent product alone"),
+        ("ragged", "torch's packed sequences refuse a sample of length 0", "refuse a sample of length 0"),
+        ("empty", "nn.GRU refuses a sequence of length 0", "Expected sequence length to be larger than 0 in RNN"),
+    ],
+)
+def test_a_gap_of_torch_is_one(name: str, gap: str, instead: str) -> None:
+    """It is skipped with the gap's reason; whoever does not heed it gets a refusal or an error, and not a number."""
     pytest.importorskip("torch")
     from gradassay_torch import torch_backend
 
-    (why,) = {v.reason for v in verify_case(torch_backend, spec, template(name), "float32", properties=["values"])}
-    assert why in (
-        "nn.GRU has its reset gate after the recurrent product alone",
-        "torch's packed sequences refuse a sample of length 0",
-    )
+    (said,) = {v.reason for v in verify_case(torch_backend, spec, template(name), "float32", properties=["values"])}
+    assert said == gap
+    one = alone(torch_backend, "eager", "float32", spec="gru")
+    found = verify_case(one, spec, template(name), "float32", properties=["values"])
+    assert found and all(v.outcome in ("skipped", "errored") and instead in v.reason for v in found)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
@@ -465,6 +475,11 @@ for layer in (
     layer.build((None, None, 3))
     found = gradassay.check(layer, x=x, lengths=[4, 2])
     print(bool(found), sorted({v.spec for v in found.verdicts}), len(found.verdicts))
+    try:  # what both programs declare as a gap
+        layer(x[:, :0])
+        print("no steps are taken")
+    except Exception as error:
+        print("slice index 0 of dim" in str(error))
 different = both(
     keras.layers.GRU(4, return_sequences=True),
     backward_layer=keras.layers.GRU(4, reset_after=False, go_backwards=True, return_sequences=True),
@@ -483,13 +498,14 @@ def test_live_layers_of_keras_are_checked() -> None:
     ended = subprocess.run([sys.executable, "-c", KERAS], capture_output=True, text=True, check=False, timeout=300)
     assert ended.returncode == 0, ended.stderr
     lines = ended.stdout.splitlines()
-    assert lines[:5] == [
+    assert lines[:10:2] == [
         "True ['gru'] 9",
         "True ['gru'] 7",
         "True ['gru'] 13",
         "True ['rnn_tanh'] 9",
         "True ['rnn_tanh'] 13",
     ]
-    assert "the two directions differ: units=4, use_bias=True, reset_after=True and units=4" in lines[5]
-    assert "the layer has activation=relu; the SimpleRNN of the spec has tanh" in lines[6]
-    assert "the layer has recurrent_dropout=0.5; it should be 0.0" in lines[7]
+    assert lines[1:10:2] == ["True"] * 5
+    assert "the two directions differ: units=4, use_bias=True, reset_after=True and units=4" in lines[10]
+    assert "the layer has activation=relu; the SimpleRNN of the spec has tanh" in lines[11]
+    assert "the layer has recurrent_dropout=0.5; it should be 0.0" in lines[12]

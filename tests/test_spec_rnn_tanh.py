@@ -10,6 +10,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from elman import elman, forward, gradient
+from evidence import alone
 from hypothesis import given, settings
 
 import gradassay
@@ -39,6 +40,7 @@ CASES = {
     "deep": (RNN(2, 3, num_layers=2, bidirectional=True), Call(2, 3)),
     "ragged": (RNN(2, 2, num_layers=2, bidirectional=True, bias=False), Call(3, 3, lengths=(3, 0, 1))),
     "absent": (RNN(2, 3), Call(2, 3, h0=False)),
+    "empty": (RNN(2, 3), Call(2, 0)),
 }
 HASHES = {
     "unit": "84a9f3a5c23998a5",
@@ -293,7 +295,10 @@ def ask(name: str, *properties: str, fault: str = "", dtype: str = "float32") ->
     return verify_case(backend, spec, template, dtype, properties=properties, oracle=oracle())
 
 
-@pytest.mark.parametrize(("name", "dtype"), [(n, d) for n, d in zip(CASES, ("bfloat16", "float32") * 2, strict=True)])
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [("plain", "bfloat16"), ("deep", "float32"), ("ragged", "bfloat16"), ("absent", "float16"), ("empty", "float64")],
+)
 def test_right_equations_have_every_property(name: str, dtype: str) -> None:
     found = ask(name, *OWN, dtype=dtype)
     assert {v.outcome for v in found} <= {"passed", "blind", "not applicable"}
@@ -372,6 +377,28 @@ def test_torch_is_right(name: str, dtype: str) -> None:
     names = ("contract", "values", "gradients", "hvp", "odd", "biases")
     found = verify_case(torch_backend, spec, template, dtype, properties=names, oracle=oracle())
     assert {v.outcome for v in found} == {"passed"} and {v.property for v in found} == set(names)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("name", "gap", "instead"),
+    [
+        ("ragged", "torch's packed sequences refuse a sample of length 0", "refuse a sample of length 0"),
+        ("empty", "nn.RNN refuses a sequence of length 0", "Expected sequence length to be larger than 0 in RNN"),
+    ],
+)
+def test_a_gap_of_torch_is_one(name: str, gap: str, instead: str) -> None:
+    """It is skipped with the gap's reason; whoever does not heed it gets a refusal or an error, and not a number."""
+    pytest.importorskip("torch")
+    from gradassay_torch import torch_backend
+
+    config, call = CASES[name]
+    template = CaseTemplate(name, config, call, "unit", 5)
+    (said,) = {v.reason for v in verify_case(torch_backend, spec, template, "float32", properties=["values"])}
+    assert said == gap
+    one = alone(torch_backend, "eager", "float32", spec="rnn_tanh")
+    found = verify_case(one, spec, template, "float32", properties=["values"])
+    assert found and all(v.outcome in ("skipped", "errored") and instead in v.reason for v in found)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
