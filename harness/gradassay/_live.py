@@ -31,6 +31,9 @@ ANSWERS = ("contract", "values", "gradients")  # properties of what comes back, 
 T = TypeVar("T")
 
 
+_VERSIONS: dict[str, dict[str, str]] = {}  # by backend
+
+
 @dataclass(frozen=True)
 class Given(Question):
     """A question whose data are there already."""
@@ -55,7 +58,10 @@ class LayerBackend:
         return self.offers[0].devices
 
     def versions(self) -> Mapping[str, str]:
-        return self._adopted.backend.versions()
+        """Return what the backend says: once in a process, since it may read the metadata of many distributions."""
+        if self.name not in _VERSIONS:
+            _VERSIONS[self.name] = dict(self._adopted.backend.versions())
+        return _VERSIONS[self.name]
 
     def load(self, spec: str, config: Any, parameters: Tensors, target: Target) -> Model:
         if config != self._adopted.config or not self._adopted.holds(parameters):
