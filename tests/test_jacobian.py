@@ -105,6 +105,8 @@ def test_positions_have_names() -> None:
     found = plan(at, ("c_n", {"unit": 3}), ("weight_ih_l0", {"gate": "f", "feature": [0, 2]}))()
     want = rows(at, "c_n", "weight_ih_l0")[:, :, 3, 4:8][..., [0, 2]]
     assert same(found.array, want)
+    one = plan(at, "h_n", ("bias_hh_l0", {"gate": "g", "unit": 1}))()
+    assert same(one.array, rows(at, "h_n", "bias_hh_l0")[..., 9])
 
 
 @pytest.mark.parametrize("name", ["plain", "one row", "no states", "one state", "two layers", "projection"])

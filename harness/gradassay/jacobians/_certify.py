@@ -23,7 +23,7 @@ from gradassay.jacobians._source import Source
 EVERY, PRODUCTS, BARRED = "every entry", "products", "error bars"
 BARS = 0.95  # of the entries of an estimate
 DIRECTIONS = 3  # random ones, from each side
-AFFORDED = 2e11  # multiplications and additions, in balls and in noise: some ten seconds
+AFFORDED = 5e10  # multiplications and additions, in balls and in noise: some ten seconds
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from gradassay.jacobians._memory import told
 from gradassay.jacobians._side import Side
 from gradassay.jacobians._source import Source
 from gradassay.jacobians._steps import Extremes, StepBlocks
+from gradassay.views._words import count
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,8 @@ class Jacobian:
             f"{self.name} of {self.source.name}: {self.array.shape} in {self.block.dtype}, {told(self.block.nbytes)}",
             f"  route  {self.route}",
             f"  why    {self.why}",
-            f"  cost   {self.cost.calls:,} calls, {self.cost.lanes:,} directions, "
-            f"{self.cost.lane_steps:,} of them times rows and steps",
+            f"  cost   {count(self.cost.calls, 'call')}, {count(self.cost.lanes, 'direction')}, "
+            f"{self.cost.lane_steps:,} directions times rows times steps",
         ]
         return "\n".join([*lines, *(f"  note   {note}" for note in self.notes)])
 

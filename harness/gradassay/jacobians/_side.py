@@ -160,6 +160,8 @@ def _by_axis(tensor: Tensor, index: Mapping[str, Any], what: str) -> list[Any]:
         sizes = tuple(axis.size for axis in group)
         if len(group) == 1:
             chosen.append(found[0])
+        elif group and all(np.ndim(part) == 0 for part in found):
+            chosen.append(np.ravel_multi_index(found, sizes))
         else:
             grid = np.meshgrid(*[np.atleast_1d(part) for part in found], indexing="ij")
             chosen.append(np.ravel_multi_index([part.ravel() for part in grid], sizes))

@@ -82,7 +82,7 @@ def frobenius(plan: Plan, samples: int, confidence: float, seed: int) -> Estimat
     times: Callable[[Plan, Array], Array] = pulled if reverse else pushed
     for start in range(0, samples, _at_once(plan)):
         some = min(_at_once(plan), samples - start)
-        directions = words.branch(str(start)).normal((some, *side.block)).astype(plan.dtype)
+        directions = _drawn(words, side, start, start + some, plan)
         found = times(plan, directions).astype(np.float64)
         total += float(np.sum(found * found))
     low, high = _interval(samples, confidence)
@@ -101,7 +101,7 @@ def by_steps(plan: Plan, samples: int, confidence: float, seed: int, axis: str) 
     for t in range(plan.of.block[out]):
         for start in range(0, samples, _at_once(plan)):
             some = min(_at_once(plan), samples - start)
-            random = words.branch(f"{t} {start}").normal((some, *plan.of.block)).astype(plan.dtype)
+            random = _drawn(words.branch(str(t)), plan.of, start, start + some, plan)
             here = np.arange(plan.of.block[out]) == t
             random *= here.reshape(*(1,) * (1 + out), -1, *(1,) * (len(plan.of.block) - out - 1)).astype(plan.dtype)
             found = pulled(plan, random).astype(np.float64)
@@ -137,6 +137,11 @@ def spectral(plan: Plan, iterations: int, confidence: float, seed: int) -> Estim
     factor = (0.8 * sqrt(plan.wrt.size) / (1 - confidence)) ** (2 / iterations)
     high = sqrt(exp(power) * factor) if power < inf else inf
     return Estimate(low, low, max(low, high), confidence, 2 * iterations)
+
+
+def _drawn(words: Words, side: Side, start: int, stop: int, plan: Plan) -> Array:
+    """Return random directions by their numbers: the same ones, however many are taken at once."""
+    return np.stack([words.branch(str(k)).normal(side.block) for k in range(start, stop)]).astype(plan.dtype)
 
 
 def _at_once(plan: Plan) -> int:
