@@ -63,7 +63,8 @@ def _repeated(config: OneToMany, inside: Tensors, device: str, linear: Linear) -
     def one_to_many(tensors: Named) -> dict[str, torch.Tensor]:
         sequence = tensors["x"].unsqueeze(1).expand(-1, config.steps, -1)
         if "shift" in tensors:
-            sequence = sequence + tensors["shift"]
+            # Times 1: of a sum torch.autograd.grad returns one memory for both gradients, where neither was expanded.
+            sequence = sequence + tensors["shift"] * 1.0
         found = lstm({**tensors, "x": sequence})
         return found | {"y": linear(tensors, found["y"])}
 
