@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -51,9 +52,17 @@ def command(
 
         if (data is None) != (config is None):
             raise UsageError("--data and --config go together: tensors, and the sizes of the model that they are of")
-        given, sizes = at_case(spec_name, suite, case_name) if data is None else at_data(spec_name, data, config or "")
-        sides = {"of": written(of, "--of"), "wrt": written(wrt, "--wrt")}
-        plan = jacobian_plan(target, **sides, config=sizes, spec=spec_name, tune=tune, **given)
+        found_at = at_case(spec_name, suite, case_name) if data is None else at_data(spec_name, data, config or "")
+        tensors: dict[str, Any] = dict(found_at[0])
+        plan = jacobian_plan(
+            target,
+            of=written(of, "--of"),
+            wrt=written(wrt, "--wrt"),
+            config=found_at[1],
+            spec=spec_name,
+            tune=tune,
+            **tensors,
+        )
         if out is not None:
             click.echo(str(plan.into(out)))
             if not certify and picture is None:
