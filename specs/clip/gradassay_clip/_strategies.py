@@ -28,8 +28,10 @@ def _templates(draw: st.DrawFn, offered: frozenset[str], among: tuple[str, ...])
     absent: tuple[int, ...] = ()
     if "absent" in offered and len(shapes) > 1 and draw(st.booleans()):
         absent = (draw(st.integers(0, len(shapes) - 1)),)
-    regime = draw(st.sampled_from(among or SEARCHED))
-    return CaseTemplate("drawn", config, Call(absent), regime, seed=draw(st.integers(0, 2**16)), thorough=True)
+    regime, seed = draw(st.sampled_from(among or SEARCHED)), draw(st.integers(0, 2**16 - 1))
+    # A loss that sees one of several independent tensors has no gradient (None) of the others in two frameworks.
+    thorough = by == "norm" or len(shapes) - len(absent) == 1
+    return CaseTemplate(f"drawn-{seed}", config, Call(absent), regime, seed, thorough=thorough)
 
 
 def searched(offered: frozenset[str], among: tuple[str, ...]) -> st.SearchStrategy[CaseTemplate]:

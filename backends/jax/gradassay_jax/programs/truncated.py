@@ -22,7 +22,7 @@ def apply(config: Any, values: Arrays, tally: Tally) -> dict[str, jax.Array]:
     from gradassay_jax._lstm import lstm
     from gradassay_truncated._windows import windows
 
-    carried = {name: values[name] for name in ("h0", "c0") if name in values}
+    carried: Arrays = {name: values[name] for name in ("h0", "c0") if name in values}
     rest = {name: value for name, value in values.items() if name not in carried}
     blocks = []
 
@@ -46,7 +46,7 @@ def steps(config: Any, values: Arrays) -> int:
     from gradassay_truncated._windows import windows
 
     found = windows(config.k1, config.k2, values["x"].shape[1])
-    return config.lstm.num_layers * sum(window.stop - window.start for window in found)
+    return int(config.lstm.num_layers) * sum(window.stop - window.start for window in found)
 
 
 truncated = Program(offers("truncated", features=FEATURES | {"cut", "overlap"}), apply, steps)

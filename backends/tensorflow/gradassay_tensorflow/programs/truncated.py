@@ -30,7 +30,7 @@ def build(config: Any, parameters: Tensors, dtype: str, compiled: bool) -> Built
     lstm, kernel = _lstm.lstm(config.lstm, parameters, dtype, compiled)
 
     def truncated(inputs: Named) -> dict[str, Tensor]:
-        carried = {name: inputs[name] for name in ("h0", "c0") if name in inputs}
+        carried: Named = {name: inputs[name] for name in ("h0", "c0") if name in inputs}
         blocks = []
 
         def run(start: int, stop: int, state: Named) -> tuple[list[Tensor], Named]:

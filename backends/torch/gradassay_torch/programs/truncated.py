@@ -33,7 +33,7 @@ def build(config: Any, parameters: Tensors, device: str) -> tuple[Function, Name
     def truncated(tensors: Named) -> dict[str, torch.Tensor]:
         x = tensors["x"]
         weights = {name: tensors[name] for name, _ in module.named_parameters()}
-        carried = {name: tensors[name] for name in ("h0", "c0") if name in tensors}
+        carried: Named = {name: tensors[name] for name in ("h0", "c0") if name in tensors}
         blocks = []
 
         def run(start: int, stop: int, state: Named) -> tuple[list[torch.Tensor], Named]:
