@@ -66,7 +66,7 @@ faults = (
     Fault(
         "last-column-of-a-padded-batch",
         "y[:, -1] is classified, which is padding in every row but the longest",
-        "none known",
+        "keitakurita/practical-torchtext#5",
         ("logits",),
         wrap=classified(_column),
         needs=RAGGED,
@@ -75,7 +75,7 @@ faults = (
     Fault(
         "reverse-direction-at-its-first-step",
         "of the reverse direction y[:, -1] is classified, where it has seen one step",
-        "none known",
+        "yunjey/pytorch-tutorial#149",
         ("logits",),
         wrap=classified(_reverse_column),
         needs=BOTH,
