@@ -423,6 +423,10 @@ H = normal(1, ROWS, 4).astype("float32")
         ({"x": X, "lengths": [5.0, 5.0]}, "lengths is float64; should be integers"),
         ({"x": X, "lengths": [5, 6]}, "Call.lengths has 6; each should be from 0 to steps = 5"),
         ({"x": X, "wrt": ["y"]}, "wrt: there is no tensor `y`"),
+        (
+            {"x": X, "lengths": [5, 4], "wrt": ["x", "lengths"]},
+            "wrt: lengths is an index of integers: no gradient by it exists; there are x, weight_ih_l0",
+        ),
         ({"x": X, "wrt": []}, "wrt names nothing; leave it out for all of x, weight_ih_l0"),
         ({"x": X, "cotangents": {"loss": 1.0}}, "cotangents: there is no output `loss`: there are c_n, h_n, y"),
         ({"x": X, "cotangents": {"y": X}}, "cotangent of y has shape (2, 5, 3); should be (2, 5, 4)"),

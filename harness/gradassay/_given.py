@@ -211,6 +211,10 @@ def case_of(
         seen = checked(cotangents, table, dtype, rounded, "cotangent of ")
     able = [name for name in tensors if table[name].role in DIFFERENTIABLE]
     if wrt is not None:
+        if whole := [name for name in wrt if name in tensors and table[name].role == "index"]:
+            raise UsageError(
+                f"wrt: {whole[0]} is an index of integers: no gradient by it exists; there are {', '.join(able)}"
+            )
         _names("tensor", wrt, able, "wrt")
     chosen = tuple(able if wrt is None else (name for name in able if name in wrt))
     tangents = OnRequest(words.branch("tangent"), {name: table[name].shape for name in chosen}, dtype)
