@@ -1,4 +1,5 @@
 import keras
+import numpy as np
 import tensorflow as tf
 
 import gradassay
@@ -18,3 +19,5 @@ print("sliced when nothing records:", tape.jacobian(y[:, -1], x), tape.jacobian(
 print("d last / d part", tape.jacobian(last, part).shape, tape.batch_jacobian(last, part).shape)
 print("or out of the whole", J[:, -1, :, :, 2:4].shape)
 print(str(gradassay.check(lstm, x=x, wrt=["x"], properties=["jacobian"])).splitlines()[-1])
+block = gradassay.jacobian(lstm, of=("y", np.s_[:, -1]), wrt=("x", np.s_[:, 2:4]), x=x)
+print(str(block.certified).splitlines()[-1].strip())

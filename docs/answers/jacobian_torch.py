@@ -1,3 +1,4 @@
+import numpy as np
 import torch
 from torch.autograd.functional import jacobian
 
@@ -18,3 +19,5 @@ def last_by_part(part):
 
 print("d last / d part", tuple(jacobian(last_by_part, x[:, 2:4]).shape))
 print(str(gradassay.check(lstm, x=x, wrt=["x"], properties=["jacobian"])).splitlines()[-1])
+block = gradassay.jacobian(lstm, of=("y", np.s_[:, -1]), wrt=("x", np.s_[:, 2:4]), x=x)
+print(str(block.certified).splitlines()[-1].strip())

@@ -16,6 +16,7 @@ def draw(key, N, H):
     return {f"{n}_l0": jax.random.uniform(keys[n], s, minval=-(H**-0.5), maxval=H**-0.5) for n, s in shapes.items()}
 
 
+@jax.jit
 def lstm(parameters, inputs):
     """Return y (B, T, H), h_n and c_n (1, B, H) of x (B, T, N) and, if given, h0 and c0 (1, B, H)."""
     w, u, b, d = (parameters[f"{n}_l0"] for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
