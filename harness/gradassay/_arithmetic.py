@@ -32,6 +32,8 @@ class Float64:
     Operations that only move numbers (index, stack, where, ...) are exact and shared by all.
     """
 
+    sampled = False  # whether the samples axis holds several accounts of one number
+
     def _made(self, exact: A) -> A:
         return exact
 
@@ -76,8 +78,13 @@ class Float64:
         """Choose by the outcome of a comparison."""
         return self.where(mask, a, b)
 
-    def without_tangent(self, a: A) -> A:
+    def stopped(self, a: A) -> A:
+        """The value alone: what moves with it, if anything does, is dropped."""
         return a
+
+    def spliced(self, value: A, gradient: A) -> A:
+        """The value, with whatever moves with it; the tape sends cotangents to `gradient` instead."""
+        return value
 
     def gather(self, a: A, rows: npt.ArrayLike) -> A:
         """Rows of a matrix (V, n) at integers (...): shape (..., n)."""
@@ -241,6 +248,8 @@ class Noisy(Float64):
         draw: uniform numbers in (-1, 1) of a shape, from elsewhere than `words`.
     """
 
+    sampled = True
+
     def __init__(
         self,
         storage: float,
@@ -341,4 +350,4 @@ def _product(a: A, b: A) -> A:
     if lanes == 1 or b.shape[1] > 1:
         return np.asarray(np.matmul(a, b))
     product = np.matmul(a.reshape(samples, 1, lanes * rows, inner), b)
-    return product.reshape(len(product), lanes, rows, b.shape[-1])
+    return np.asarray(product.reshape(len(product), lanes, rows, b.shape[-1]))

@@ -20,6 +20,8 @@ from gradassay._arithmetic import LANES, A, Float64
 
 Floats = npt.NDArray[np.float64]
 
+FEW = 4  # rows
+
 # FLINT's precision is global to the process: whoever changes it holds this.
 FLINT = threading.Lock()
 
@@ -50,6 +52,7 @@ class Ball(Float64):
     def __init__(self, bits: int) -> None:
         self.bits = bits
         self._matrices: dict[int, tuple[A, Any]] = {}
+        self._transposed: dict[int, Any] = {}
 
     @contextmanager
     def precision(self) -> Iterator[None]:
@@ -96,11 +99,20 @@ class Ball(Float64):
             self._matrices[id(a)] = (a, arb_mat(a.shape[-2], a.shape[-1], a.ravel().tolist()))
         return self._matrices[id(a)][1]
 
+    def _transpose(self, b: A) -> Any:
+        if id(b) not in self._transposed:  # `_matrix` keeps b
+            self._transposed[id(b)] = self._matrix(b).transpose()
+        return self._transposed[id(b)]
+
     def matmul(self, a: A, b: A) -> A:
         lanes = np.broadcast_shapes(a.shape[:LANES], b.shape[:LANES])
         (m, n), k = a.shape[-2:], b.shape[-1]
         if b.shape[:LANES] == (1, 1):  # every lane's rows in one product
             rows = int(np.prod(a.shape[:LANES])) * m
+            if rows <= FEW:  # FLINT lays the right operand out anew for each product: let that be the small one
+                product = self._transpose(b) * arb_mat(n, rows, a.reshape(rows, n).T.ravel().tolist())
+                found = _array(product.entries(), (k, rows)).T
+                return np.ascontiguousarray(found).reshape(a.shape[:LANES] + (m, k))
             product = arb_mat(rows, n, a.ravel().tolist()) * self._matrix(b)
             return _array(product.entries(), a.shape[:LANES] + (m, k))
         if a.shape[:LANES] == (1, 1):  # every lane's columns in one product

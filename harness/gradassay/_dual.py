@@ -89,8 +89,11 @@ class Dual:
             return Pair(primal, None)
         return Pair(primal, choose(mask, self.tangent(a), self.tangent(b)))
 
-    def without_tangent(self, a: Pair) -> Pair:
+    def stopped(self, a: Pair) -> Pair:
         return Pair(a.primal, None)
+
+    def spliced(self, value: Pair, gradient: Pair) -> Pair:
+        return value
 
     def gather(self, a: Pair, rows: npt.ArrayLike) -> Pair:
         return Pair(self.base.gather(a.primal, rows), None if a.tangent is None else self.base.gather(a.tangent, rows))

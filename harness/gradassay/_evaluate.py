@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gradassay._arithmetic import LANES, A, Float64, Noisy
+from gradassay._arithmetic import LANES, A, Float64
 from gradassay._case import Case
 from gradassay._dual import Dual
 from gradassay._jacobian import sweep
@@ -65,7 +65,7 @@ def evaluate(numbers: Float64, case: Case, query: Query, edits: Mapping[str, Any
     if query.kind == "jacobian":
         swept = sweep(numbers, case, query, reach_of(case, query, edits), edits)
         whole = swept.whole(numbers.lift(0.0)[0, 0])
-        return {"jacobian": whole if isinstance(numbers, Noisy) else whole[0]}
+        return {"jacobian": whole if numbers.sampled else whole[0]}
     dual = query.kind in ("jvp", "hvp")
     over: Any = Dual(numbers) if dual else numbers
     tape = Tape(over, edits)
@@ -106,12 +106,12 @@ def evaluate(numbers: Float64, case: Case, query: Query, edits: Mapping[str, Any
 
 def _one(numbers: Float64, a: A) -> A:
     """Drop the cotangent lane, and the samples axis when there are none."""
-    return a[:, 0] if isinstance(numbers, Noisy) else a.reshape(a.shape[LANES:])
+    return a[:, 0] if numbers.sampled else a.reshape(a.shape[LANES:])
 
 
 def _dot(numbers: Float64, pairs: Sequence[tuple[A, A]]) -> A:
     """Sum of products with given arrays, without rounding noise of its own: the caller's product is exact too."""
-    noisy = isinstance(numbers, Noisy)
+    noisy = numbers.sampled
     total = numbers.lift([0.0])[0, 0]  # one axis: of none, objects would come back bare
     for a, b in pairs:
         wide = numbers.lift(b.astype(np.float64))[0]

@@ -50,7 +50,7 @@ class Lanes(Float64):
         lanes = [self.order.setdefault(element, len(self.order)) for element in elements]
         hot = np.zeros((max(lanes) + 1, *a.elements.shape))
         hot[(np.array(lanes), *places)] = 1.0
-        return np.asarray(self.base.lift(hot)[0])
+        return np.asarray(self.base.lift(hot)[:, 0])
 
     def _padded(self, arrays: Sequence[A | Seed]) -> list[A]:
         found = [self.array(a) for a in arrays]
@@ -58,7 +58,8 @@ class Lanes(Float64):
         return [a if a.shape[1] == lanes else self._extended(a, lanes) for a in found]
 
     def _extended(self, a: A, lanes: int) -> A:
-        zero = np.broadcast_to(self.base.lift(0.0).reshape((1,) * a.ndim), (len(a), lanes - a.shape[1], *a.shape[2:]))
+        zero = self.base.lift(0.0)[:1].reshape((1,) * a.ndim)
+        zero = np.broadcast_to(zero, (len(a), lanes - a.shape[1], *a.shape[2:]))
         return np.concatenate([a, zero], axis=1)
 
     # --- moving numbers

@@ -113,9 +113,14 @@ def _ratio(noise: Floats, truth: Floats) -> float:
 
 
 class Peak(Float64):
-    """Float64 that remembers the largest magnitude of any result; infinite once one is not a number."""
+    """Float64 that remembers the largest magnitude of any result, infinite once one is not a number; and counts.
+
+    Attributes:
+        products: multiplications in contractions so far.
+    """
 
     largest = 0.0
+    products = 0
 
     def _made(self, exact: A) -> A:
         size = float(np.max(np.abs(exact), initial=0.0))
@@ -123,21 +128,27 @@ class Peak(Float64):
         return exact
 
     def matmul(self, a: A, b: A) -> A:
-        return self._made(super().matmul(a, b))
+        product = super().matmul(a, b)
+        self.products += product.size * a.shape[-1]
+        return self._made(product)
 
     def sum(self, a: A, axes: tuple[int, ...]) -> A:
         return self._made(super().sum(a, axes))
 
 
-def overflow(case: Case, query: Query, reach: Reach | None = None) -> str:
-    """Say whether a value on the way, or the answer, leaves the dtype's range; nothing is specified then."""
+def survey(case: Case, query: Query, reach: Reach | None = None) -> Peak:
+    """Evaluate in floats, for what `Peak` remembers of it. `reach` is that of a "jacobian" query, if it is known."""
     numbers = Peak()
     with np.errstate(over="ignore", invalid="ignore"):
         if query.kind == "jacobian":
             sweep(numbers, case, query, reach or reach_of(case, query))
         else:
             evaluate(numbers, case, query)
-    peak = numbers.largest
-    if peak < PRECISIONS[case.dtype].largest / 2:
+    return numbers
+
+
+def overflow(peak: Peak, dtype: str) -> str:
+    """Say whether a value on the way, or the answer, leaves the dtype's range; nothing is specified then."""
+    if peak.largest < PRECISIONS[dtype].largest / 2:
         return ""
-    return f"a value on the way comes to {peak:.2g}, near the end of {case.dtype}'s range or beyond it"
+    return f"a value on the way comes to {peak.largest:.2g}, near the end of {dtype}'s range or beyond it"

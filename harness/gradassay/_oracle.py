@@ -25,6 +25,7 @@ from gradassay import (
     _lanes,
     _limits,
     _noise,
+    _precision,
     _reach,
     _sources,
     _spec,
@@ -38,7 +39,8 @@ from gradassay._evaluate import Query as Query
 from gradassay._evaluate import evaluate as evaluate
 from gradassay._jacobian import Swept, sweep
 from gradassay._limits import RADIUS, SAMPLES
-from gradassay._noise import noise, overflow
+from gradassay._noise import noise, overflow, survey
+from gradassay._precision import bits_for
 from gradassay._reach import Reach, reach_of
 from gradassay._sources import source_of as source_of
 from gradassay._spec import Tensors
@@ -46,6 +48,7 @@ from gradassay._spec import Tensors
 Floats = npt.NDArray[np.float64]
 
 FIRST_BITS, LAST_BITS = 128, 8192
+LONG = 40_000_000  # products, from which on a trial in balls costs more than to foretell its bits
 MADE_BY = (
     _arithmetic,
     _ball,
@@ -56,6 +59,7 @@ MADE_BY = (
     _lanes,
     _limits,
     _noise,
+    _precision,
     _reach,
     _sources,
     _spec,
@@ -111,13 +115,15 @@ class Oracle:
     def _answer(self, case: Case, query: Query, seed: str) -> dict[str, Reference]:
         start = time.perf_counter()
         reach = reach_of(case, query) if query.kind == "jacobian" else None
-        truth, bits = self._truth(case, query, FIRST_BITS, reach)
+        peak = survey(case, query, reach)
+        beyond = overflow(peak, case.dtype)
+        bits = max(FIRST_BITS, min(bits_for(case, query), LAST_BITS) if peak.products > LONG else 0)
+        truth, bits = self._truth(case, query, bits, reach)
         self._spend("truth", start)
         while True:
             start = time.perf_counter()
             answer = {}
             scales = noise(case, query, truth, seed, reach)
-            beyond = overflow(case, query, reach)
             for tensor, exact in truth.items():
                 sigma, blind, roundoff = scales[tensor]
                 answer[tensor] = Reference(

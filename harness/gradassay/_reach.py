@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from gradassay._arithmetic import A, Float64
 from gradassay._case import Case
-from gradassay._dual import Dual
+from gradassay._dual import Dual, Pair
 from gradassay._tape import Edit, Tape
 
 if TYPE_CHECKING:
@@ -75,6 +75,16 @@ class Mask(Float64):
         return np.asarray(a.any(axis=axes)) if axes else a
 
 
+class Pushed(Dual):
+    """Masks pushed forward. Of a splice, which has one derivative forward and another in reverse, the latter counts."""
+
+    spliced_anywhere = False
+
+    def spliced(self, value: Pair, gradient: Pair) -> Pair:
+        self.spliced_anywhere = True
+        return Pair(value.primal, self._plus(value.tangent, gradient.tangent))
+
+
 @dataclass(frozen=True)
 class Reach:
     """How a Jacobian, or a block of one, is swept.
@@ -126,7 +136,8 @@ def reach_of(case: Case, query: Query, edits: Mapping[str, Edit] | None = None) 
     """
     wrt = query.wrt[0]
     columns = block_of(query.wrt_block, case.tensors[wrt].shape, "wrt")
-    forward, pushed = _run(case, edits, wrt, Dual(Mask()), _slabs(case.tensors[wrt].shape, columns))
+    masks = Pushed(Mask())
+    forward, pushed = _run(case, edits, wrt, masks, _slabs(case.tensors[wrt].shape, columns))
     of_shape = pushed[query.of].shape
     rows = block_of(query.of_block, of_shape, "of")
     reached = _reached(pushed[query.of].value.tangent, rows, case.tensors[wrt].shape, columns, of_shape)
@@ -145,7 +156,8 @@ def reach_of(case: Case, query: Query, edits: Mapping[str, Edit] | None = None) 
     wrt_elements = _elements(case.tensors[wrt].shape, columns, tuple(a - len(of_shape) for a in shared_columns))
     of_lanes, wrt_lanes = (len(np.unique(e[e >= 0])) for e in (of_elements, wrt_elements))
     dearer = PARAMETER if case.table[wrt].role == "parameter" else 1
-    return Reach(wrt_lanes * dearer < of_lanes, of_elements, wrt_elements, useful, reached, rows, columns)
+    by_columns = wrt_lanes * dearer < of_lanes and not masks.spliced_anywhere
+    return Reach(by_columns, of_elements, wrt_elements, useful, reached, rows, columns)
 
 
 def block_of(block: Block, shape: tuple[int, ...], what: str) -> Slices:

@@ -55,7 +55,7 @@ class Var:
         self.tape, self.value = tape, value
         self.position = tape.register(self)
         if tape.useful is not None and self.position not in tape.useful:
-            self.value, rules, leaf = tape.numbers.without_tangent(value), (), False
+            self.value, rules, leaf = tape.numbers.stopped(value), (), False
         self.rules = tuple((operand, rule) for operand, rule in rules if operand.needed)
         self.needed: bool = leaf or bool(self.rules)
         self._transposed: Any = None
@@ -343,13 +343,13 @@ class Tape:
 
     def stop(self, a: Var) -> Var:
         """A constant to the derivative both ways: no cotangent passes, and a dual number loses its tangent."""
-        dual = hasattr(a.value, "tangent")
-        return Var(self, type(a.value)(a.value.primal, None) if dual else a.value)
+        return Var(self, self.numbers.stopped(a.value))
 
     def splice(self, value: Var, gradient: Var) -> Var:
         if value.shape != gradient.shape:
             raise ValueError(f"splice of a value of shape {value.shape} and a gradient of shape {gradient.shape}")
-        return Var(self, value.value, [(gradient, _to_whole(lambda g: g))])
+        spliced = self.numbers.spliced(value.value, gradient.value)
+        return Var(self, spliced, [(gradient, _to_whole(lambda g: g))])
 
     def mark(self, name: str, a: Var, /, **where: int | str) -> Var:
         if name in self.edits:
