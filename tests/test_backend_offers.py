@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gradassay import _plugins
+from gradassay._spec import Spec
 from gradassay_lstm._features import FEATURES
 
 LOADED, BROKEN = _plugins.load_all(_plugins.backends().values())
@@ -32,13 +34,22 @@ def test_features_are_listed_once() -> None:
     assert again == []
 
 
+def features_of(name: str) -> frozenset[str]:
+    """Return what offers of a spec may name: the LSTM's words, and those that cases of the spec have."""
+    spec: Spec[Any, Any] = _plugins.find("spec", name).load()
+    asked = (spec.features(one.config, one.call) for suite in spec.suites().values() for one in suite)
+    return FEATURES.union(*asked)
+
+
 @pytest.mark.parametrize("backend", BUNDLED, ids=lambda backend: backend.name)
 def test_offers_name_features_that_there_are(backend: object) -> None:
     assert not BROKEN
     for offer in backend.offers:  # type: ignore[attr-defined]  # a backend
-        assert offer.features <= FEATURES
-        assert all(gap.features <= FEATURES for gap in offer.gaps)
+        known = features_of(offer.spec)
+        assert offer.features <= known, offer.spec
+        assert all(gap.features <= known for gap in offer.gaps), offer.spec
         modes = {mode.name for mode in offer.modes}
         assert all(gap.modes <= modes for gap in offer.gaps)
         assert all(mode.evidence for mode in offer.modes)
-        assert not offer.promises or offer.spec == "lstm"  # whose property holds it to them
+        own = _plugins.find("spec", offer.spec).load().properties
+        assert offer.promises <= {one.promise for one in own}, offer.spec  # which hold it to them
