@@ -5,7 +5,9 @@
 #   make verify TARGETS="torch/float32" ARGS="--suite questions --out run.jsonl"
 #   make test | check                       the test suite; linters and types
 #   make test ARGS="-k frame -x"
-#   make bench | sweep | clean              timings; every mode, case and suite, slow ones too; start over
+#   make bench                              speed, side by side with every rival: writes reports/bench
+#   make bench ARGS="-k jacobian"           a part of it
+#   make sweep | clean                      every mode, case and suite, slow ones too; start over
 #   make baseline                           verify, make that run this platform's baseline, and show what that accepts
 #   make calibrate | power                  evidence: of the noise limits; of what planted faults are found, and by what
 #   make ... PYTHON=python3.12              the interpreter that .venv is made with

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from statistics import median
 
 SLOW = 1.0  # seconds of one repetition, from which on fewer are enough
-VERY_SLOW = 8.0  # of one that is called no second time to find out
+VERY_SLOW = 8.0  # seconds, from which on one is enough
 REPETITIONS, FEW = 30, 3
 
 
@@ -18,14 +18,15 @@ def interleaved(
     """Return the seconds of every repetition, by contender.
 
     Every contender is called twice before, so that compiling, and whatever else is done once, is not in its time. One
-    whose second call takes a second or more is repeated `few` times, in the first rounds.
+    whose second call takes a second or more is repeated `few` times, in the first rounds; one whose first call takes
+    eight has that for its only repetition.
     """
-    first = {name: seconds(call) for name, call in contenders.items()}
-    second = {name: seconds(call) if first[name] < VERY_SLOW else first[name] for name, call in contenders.items()}
-    slow = {name for name, took in second.items() if took >= SLOW}
-    found: dict[str, list[float]] = {name: [] for name in contenders}
+    found = {name: [seconds(call)] for name, call in contenders.items()}
+    left = {name: contenders[name] for name, times in found.items() if times[0] < VERY_SLOW}
+    slow = {name for name, call in left.items() if seconds(call) >= SLOW}
+    found |= {name: [] for name in left}
     for number in range(repetitions):
-        for name, call in contenders.items():
+        for name, call in left.items():
             if name not in slow or number < few:
                 found[name].append(seconds(call))
     return found

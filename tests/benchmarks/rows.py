@@ -131,11 +131,15 @@ def read(path: Path = FILE) -> Bench:
 
 
 def joined(before: Bench | None, now: Bench) -> Bench:
-    """Return what is known after a part was measured again: rows that were not stay as they were."""
-    if before is None:
+    """Return what is known after a part was measured again: what was not stays as it was."""
+    if before is None or {entry.goal for entry in now.entries} == {goal.key for goal in GOALS}:
         return now
-    again = {entry.goal for entry in now.entries}
-    kept = [entry for entry in before.entries if entry.goal not in again]
+
+    def place(entry: Entry) -> tuple[str, ...]:
+        return entry.goal, entry.what, entry.against, entry.size
+
+    again = set(map(place, now.entries))
+    kept = [entry for entry in before.entries if place(entry) not in again]
     order: Mapping[str, int] = {goal.key: number for number, goal in enumerate(GOALS)}
     entries = sorted([*kept, *now.entries], key=lambda entry: order[entry.goal])
     return Bench(now.machine, now.versions, now.threads, tuple(entries))

@@ -98,7 +98,7 @@ def keras_ways(size: Size, live: Live) -> tuple[Ways, Ways]:
     given, x = live.tensors(size.data()), size.data()["x"]
 
     def jacobian(x: Any, pfor: bool = True) -> Any:
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(persistent=not pfor) as tape:  # as TensorFlow wants it
             tape.watch(x)
             y = live.layer(x, initial_state=[given["h0"][0], given["c0"][0]])[0]
         return tape.jacobian(y, x, experimental_use_pfor=pfor)

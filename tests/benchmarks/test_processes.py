@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.interleaved import interleaved, medians
+from benchmarks.interleaved import interleaved, medians, seconds
 from benchmarks.rows import faster
 
 from gradassay import verify
@@ -18,18 +18,23 @@ from gradassay.views._summary import Summary
 
 Timed = Callable[[Callable[[], Any]], Any]
 Found = Callable[..., None]
-SWEEP: dict[str, Any] = {"targets": ["numpy"], "specs": ["lstm"], "suites": ["smoke", "questions"]}
-ROUNDS = 3
+SWEEP: dict[str, Any] = {"targets": ["numpy"], "specs": ["lstm"], "suites": ["smoke", "questions", "cover"]}
+ROUNDS = 2
 
 
 def test_two_processes_over_a_sweep(timed: Timed, entry: Found, own_cache: Path) -> None:
     cache = Cache(own_cache)
-    runs: dict[int, list[Record]] = {1: verify(cache=cache, **SWEEP)}  # truth and noise are known from here on
+    verify(cache=cache, workers=2, **SWEEP)  # truth and noise are known from here on
+    runs: dict[int, list[Record]] = {}
 
     def run(workers: int) -> None:
         runs[workers] = verify(cache=Cache(own_cache), workers=workers, **SWEEP)
 
-    times = timed(lambda: interleaved({"1": lambda: run(1), "2": lambda: run(2)}, repetitions=ROUNDS, few=ROUNDS))
+    def measure() -> dict[str, list[float]]:
+        rounds = [(seconds(lambda: run(1)), seconds(lambda: run(2))) for _ in range(ROUNDS)]
+        return {"1": [one for one, _ in rounds], "2": [two for _, two in rounds]}
+
+    times = timed(measure)
     found = medians(times)
     outcomes = {w: sorted((v.target, v.case, v.property, v.tensor, v.outcome, v.max or 0.0)
                           for v in records if isinstance(v, Verdict)) for w, records in runs.items()}  # fmt: skip
@@ -38,7 +43,7 @@ def test_two_processes_over_a_sweep(timed: Timed, entry: Found, own_cache: Path)
     parts = {name: getattr(footer.seconds, name) for name in ("framework", "truth", "noise", "harness")}
     entry(
         goal="workers",
-        what="`gradassay verify numpy --spec lstm --suite smoke --suite questions --workers 2`",
+        what="`gradassay verify numpy --spec lstm --suite smoke --suite questions --suite cover --workers 2`",
         against="the same without `--workers`",
         size=f"{len(outcomes[1]):,} verdicts",
         dtype="float64 and float32",
