@@ -435,7 +435,7 @@ H = normal(1, ROWS, 4).astype("float32")
         ({"x": X, "dtype": "single"}, "dtype is 'single'; should be one of float64, float32, bfloat16, float16"),
         ({"x": X, "spec": "mse"}, "spec is 'mse', but torch takes this layer as 'lstm'"),
         ({"x": X, "config": LSTM(3, 5)}, "leave config out"),
-        ({"x": X, "config": (3, 4)}, "config is tuple, which no spec takes; there are LSTM (lstm)"),
+        ({"x": X, "config": (3, 4)}, "config is tuple, which no spec takes; there are Classifier (classifier), "),
         ({"x": X, "config": CONFIG, **PARAMETERS}, "has its own"),
     ],
 )

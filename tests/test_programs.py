@@ -13,7 +13,7 @@ import pytest
 
 import gradassay
 from gradassay import _plugins
-from gradassay._case import build
+from gradassay._case import Case, build
 from gradassay._plan import Question
 from gradassay._power import Bench
 from gradassay._single import in_memory
@@ -147,3 +147,15 @@ def test_every_case_of_a_program_is_a_case(name: str) -> None:
             assert set(case.tensors) == {n for n, tensor in case.table.items() if tensor.role != "output"}
             again = spec.tensors(case.config, spec.call_of(case.config, case.tensors))
             assert again == spec.tensors(case.config, case.call), f"{suite}/{template.name}"
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_property_that_applies_has_something_to_say(name: str) -> None:
+    """A property that finds nothing to look at in a case would pass it without a word: then it does not apply."""
+    spec = spec_of(name)
+    bench = Bench(spec, "float64", ("smoke",), in_memory())
+    for template in spec.suites()["smoke"]:
+        probe = Case(spec, "smoke", template, "float64", {}, {}, {})
+        asked = tuple(p for p in spec.properties if p.applies(probe) and not p.promise)
+        verdicts = bench.ask(Question(spec, "smoke", template, asked), None).verdicts
+        assert {p.name for p in asked} == {verdict.property for verdict in verdicts}, template.name

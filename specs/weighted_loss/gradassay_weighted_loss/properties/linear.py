@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +23,6 @@ def _check(subject: Subject, case: Case, oracle: Oracle) -> Iterator[Finding]:
     weights = case.tensors["weights"]
     # Neighbours among the weights that count go to different parts, so that neither part has none.
     turn = np.cumsum(weights.reshape(-1) != 0).reshape(weights.shape) % 2
-    if np.count_nonzero(weights) < 2:
-        return
     parts: list[Part] = []
     for number in range(2):
         dealt = np.where(turn == number, weights, 0).astype(weights.dtype)
@@ -40,5 +39,6 @@ linear = Property(
     equation="D(w + w') L(w + w') = D(w) L(w) + D(w') L(w'), with D what a loss is divided by",
     needs=frozenset({"vjp"}),
     check=_check,
+    applies=lambda case: prod(case.table["weights"].shape) > 1,  # one weight cannot be dealt out to two
     thorough=True,
 )
