@@ -21,6 +21,8 @@ from gradassay._arithmetic import LANES, A, Float64
 Floats = npt.NDArray[np.float64]
 
 FEW = 4  # rows
+WORD = 64  # bits
+WIDE, LARGE = 512, 1 << 20  # bits, and products, from which on it pays to look at the operands' radii
 
 # FLINT's precision is global to the process: whoever changes it holds this.
 FLINT = threading.Lock()
@@ -99,6 +101,20 @@ class Ball(Float64):
             self._matrices[id(a)] = (a, arb_mat(a.shape[-2], a.shape[-1], a.ravel().tolist()))
         return self._matrices[id(a)][1]
 
+    def _product(self, left: Any, right: Any, a: A, b: A) -> Any:
+        """Multiply; in a large product at many bits without those that drown in the operands' own radii.
+
+        The gradient of a weight sums over all steps, of which the earliest are known to a few bits only. It is
+        an enclosure at any precision: what is cut off goes into the radius.
+        """
+        if self.bits <= WIDE or a.size * b.shape[-1] < LARGE:
+            return left * right
+        known = min(_known_bits(a), _known_bits(b)) + WORD + a.shape[-1].bit_length()
+        if known >= self.bits:
+            return left * right
+        with ctx.workprec(max(known, 2 * WORD)):
+            return _rounded(left) * _rounded(right)
+
     def _transpose(self, b: A) -> Any:
         if id(b) not in self._transposed:  # `_matrix` keeps b
             self._transposed[id(b)] = self._matrix(b).transpose()
@@ -113,7 +129,7 @@ class Ball(Float64):
                 product = self._transpose(b) * arb_mat(n, rows, a.reshape(rows, n).T.ravel().tolist())
                 found = _array(product.entries(), (k, rows)).T
                 return np.ascontiguousarray(found).reshape(a.shape[:LANES] + (m, k))
-            product = arb_mat(rows, n, a.ravel().tolist()) * self._matrix(b)
+            product = self._product(arb_mat(rows, n, a.ravel().tolist()), self._matrix(b), a, b)
             return _array(product.entries(), a.shape[:LANES] + (m, k))
         if a.shape[:LANES] == (1, 1):  # every lane's columns in one product
             columns = np.moveaxis(b, -2, 0)
@@ -142,6 +158,20 @@ class Ball(Float64):
             raise ArithmeticError("the exact value lies outside float64's range, or its ball is unbounded")
         high, low, radius = (part.reshape(a.shape) for part in (high, low, radius))
         return Enclosure(high, low, radius, zero.reshape(a.shape))
+
+
+def _rounded(matrix: Any) -> Any:
+    """Round every entry to the precision that is set, into its radius."""
+    return arb_mat(matrix.nrows(), matrix.ncols(), [+x for x in matrix.entries()])
+
+
+def _known_bits(a: A) -> int:
+    """Bits between the largest magnitude of an array and its largest radius; very many if it is exact."""
+    numbers = a.ravel().tolist()
+    size, radius = max(abs(float(x)) for x in numbers), max(float(x.rad()) for x in numbers)
+    if not 0.0 < radius < np.inf or not 0.0 < size < np.inf:
+        return 1 << 20
+    return int(np.log2(size) - np.log2(radius)) + 1
 
 
 def _array(entries: list[Any], shape: tuple[int, ...]) -> A:

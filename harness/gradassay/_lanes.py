@@ -88,7 +88,9 @@ class Lanes(Float64):
         return self.base.concatenate(self._padded(arrays), axis)
 
     def where(self, mask: npt.ArrayLike, a: Any, b: Any) -> A:
-        return self.base.where(mask, *self._padded([a, b]))
+        # A constant without axes is the same in every lane, and would not line up with lanes of its own.
+        arrays = [self.array(a), self.array(b)]
+        return self.base.where(mask, *(arrays if min(x.ndim for x in arrays) == LANES else self._padded(arrays)))
 
     def gather(self, a: Any, rows: npt.ArrayLike) -> Any:
         if isinstance(a, Seed):
