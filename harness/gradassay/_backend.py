@@ -114,7 +114,10 @@ class Jacobian(Protocol):
 
 @runtime_checkable
 class Vjps(Protocol):
-    """Optional: `gradassay.jacobian` asks for it, and goes another way where it is not there or is `Unsupported`."""
+    """Optional: `gradassay.jacobian` asks for it, and goes another way where it is not there or is `Unsupported`.
+
+    A model whose `vjps` is compiled where its `forward` is not may have `primal(inputs)`: as `forward`, compiled too.
+    """
 
     def vjps(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> Mapping[str, Array | None]:
         """Return J' v for K cotangents at once: row k of each answer is `vjp` of row k of the cotangents.

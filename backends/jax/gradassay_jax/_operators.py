@@ -82,7 +82,7 @@ def vjps(f: Function, wrt: Sequence[str]) -> Operator:
 
 
 def jvps(f: Function, of: Sequence[str]) -> Operator:
-    """Of (values, tangents), with K the first axis of every tangent and answer: one linearisation, pushed forward."""
+    """Of (values, tangents), with K the first axis of every tangent, and the last of every answer: so is a Jacobian."""
 
     def run(values: Arrays, tangents: Arrays) -> dict[str, dict[str, jax.Array]]:
         def named(moving: Arrays) -> dict[str, jax.Array]:
@@ -90,7 +90,7 @@ def jvps(f: Function, of: Sequence[str]) -> Operator:
             return {name: outputs[name] for name in of}
 
         _, pushforward = jax.linearize(named, {name: values[name] for name in tangents})
-        return {"tangents": jax.vmap(pushforward)(dict(tangents))}
+        return {"tangents": jax.vmap(pushforward, out_axes=-1)(dict(tangents))}
 
     return run
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,10 @@ class TensorFlowModel:
         canonical = self.parameters()[wrt]
         return np.array(found, dtype=canonical.dtype).reshape(whole.shape[: whole.ndim - width] + canonical.shape)
 
+    def primal(self, inputs: Tensors) -> Tensors:
+        with self._in_graph():
+            return self.forward(inputs)
+
     def vjps(self, inputs: Tensors, cotangents: Tensors, wrt: Sequence[str]) -> Mapping[str, Array | None]:
         refuse(inputs, wrt, self._instead)
         """In a graph, eager models too: without one there is no pfor, and a loop on the tape takes far longer.
@@ -118,17 +123,23 @@ class TensorFlowModel:
         def pull(given: Named, along: Named) -> tuple[Named]:
             return (routes.vjps(self._function, given, along, by),)
 
-        plain = self._execution
-        try:
-            if plain.mode == "eager":
-                self._execution = self._graph
+        with self._in_graph():
             (found,) = self._run("GradientTape under pfor", (*cotangents, "by", *by), pull, inputs, cotangents)
-        finally:
-            self._execution = plain
         if tuple(by) == tuple(wrt):
             return found
         rows = [self._canonical({name: _present(found)[name][k] for name in by}, wrt) for k in range(lanes)]
         return {name: np.stack([_present(row)[name] for row in rows]) for name in wrt}
+
+    @contextmanager
+    def _in_graph(self) -> Iterator[None]:
+        """Within, what is eager otherwise runs in a graph."""
+        plain = self._execution
+        try:
+            if plain.mode == "eager":
+                self._execution = self._graph
+            yield
+        finally:
+            self._execution = plain
 
     def _by_pfor(self, inputs: Tensors, of: str, by: str) -> Array:
         def differentiate(given: Named) -> tuple[Named]:

@@ -104,15 +104,17 @@ def put(
 ) -> None:
     """Write answers (K, *found_in.block) to where the elements from `start` to `stop` of the side swept stand."""
     rest = [axis for axis in range(len(swept.block)) if axis != row]
-    spots = np.unravel_index(np.arange(start, stop), grid(swept, row)) if rest else ()
-    index = [np.asarray(swept.at[axis])[spot] for axis, spot in zip(rest, spots, strict=True)]
+    index: list[Array] | None = None  # all of them, in order: no index is faster than one
+    if not rest or (start, stop) != (0, prod(grid(swept, row))) or not _sliced(place(swept, row)):
+        spots = np.unravel_index(np.arange(start, stop), grid(swept, row)) if rest else ()
+        index = [np.asarray(swept.at[axis])[spot] for axis, spot in zip(rest, spots, strict=True)]
     if row is None or other is None:
-        _write(block, index, found_in, found, None)
+        _write(block, index, swept, found_in, found, None, None)
         return
     for k, (here, there) in enumerate(zip(swept.at[row], found_in.at[other], strict=True)):
         one = block[(slice(None),) * row + (here,)]
         one = one[(slice(None),) * (len(rest) + other) + (there,)]
-        _write(one, index, found_in, np.take(found, k, axis=1 + other), other)
+        _write(one, index, swept, found_in, np.take(found, k, axis=1 + other), row, other)
 
 
 def place(side: Side, without: int | None = None) -> tuple[Array | slice, ...]:
@@ -123,12 +125,24 @@ def place(side: Side, without: int | None = None) -> tuple[Array | slice, ...]:
     return np.ix_(*ats)
 
 
-def _write(block: Array, index: list[Array], side: Side, found: Array, without: int | None) -> None:
-    where = place(side, without)
+def _sliced(where: tuple[Array | slice, ...]) -> bool:
+    return all(isinstance(part, slice) for part in where)
+
+
+def _write(
+    block: Array, index: list[Array] | None, swept: Side, side: Side, found: Array, row: int | None, other: int | None
+) -> None:
+    where = place(side, other)
+    if index is None and _sliced(where):
+        block[(*place(swept, row), *where)] = found.reshape(*grid(swept, row), *found.shape[1:])
+        return
+    if index is None:
+        at = place(swept, row)
+        index = [part.ravel() for part in np.meshgrid(*(np.r_[part] for part in at), indexing="ij")]
     if not index:  # of no axes, or of rows alone: there is one direction
         block[where] = found[0]
         return
-    if all(isinstance(part, slice) for part in where):
+    if _sliced(where):
         block[(*index, *where)] = found
         return
     rank = len(where)
