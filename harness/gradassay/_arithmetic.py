@@ -328,7 +328,7 @@ class Noisy(Float64):
 
 def _scale(a: A) -> float:
     """A power of two near the largest magnitude, by which dividing is exact; 1 for zeros and empty arrays."""
-    largest = float(np.max(np.abs(a), initial=0.0))
+    largest = float(np.abs(a).max(initial=0.0))
     return float(2.0 ** np.floor(np.log2(largest))) if 0.0 < largest < np.inf else 1.0
 
 

@@ -123,8 +123,8 @@ class Peak(Float64):
     products = 0
 
     def _made(self, exact: A) -> A:
-        size = float(np.max(np.abs(exact), initial=0.0))
-        self.largest = max(self.largest, np.inf if np.isnan(size) else size)
+        size = float(np.abs(exact).max(initial=0.0))
+        self.largest = max(self.largest, size if size == size else np.inf)  # noqa: PLR0124  # NaN is not itself
         return exact
 
     def matmul(self, a: A, b: A) -> A:

@@ -56,7 +56,7 @@ class Var:
         self.position = tape.register(self)
         if tape.useful is not None and self.position not in tape.useful:
             self.value, rules, leaf = tape.numbers.stopped(value), (), False
-        self.rules = tuple((operand, rule) for operand, rule in rules if operand.needed)
+        self.rules = tuple([pair for pair in rules if pair[0].needed])
         self.needed: bool = leaf or bool(self.rules)
         self._transposed: Any = None
 

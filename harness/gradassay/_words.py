@@ -7,6 +7,7 @@ stand here. Source: Salmon et al., 'Parallel random numbers: as easy as 1, 2, 3'
 from __future__ import annotations
 
 import hashlib
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,7 @@ class Words:
         return Words(self._seed, *self._path, name)
 
     def words(self, shape: tuple[int, ...]) -> npt.NDArray[np.uint64]:
-        count = int(np.prod(shape, dtype=np.int64))
+        count = prod(shape)
         return np.asarray(self._bits.random_raw(count), dtype=np.uint64).reshape(shape)
 
     def uniform(self, shape: tuple[int, ...]) -> Floats:
@@ -37,7 +38,7 @@ class Words:
 
     def coarse_uniform(self, shape: tuple[int, ...]) -> Floats:
         """Uniform in (-1, 1) on the odd multiples of 2^-32, two numbers a word: enough for noise, and twice as fast."""
-        count = int(np.prod(shape, dtype=np.int64))
+        count = prod(shape)
         numbers = (
             np.asarray(self._bits.random_raw((count + 1) // 2), dtype="<u8").view("<u4")[:count].astype(np.float64)
         )
@@ -73,7 +74,7 @@ class Pool:
 
     def uniform(self, shape: tuple[int, ...]) -> Floats:
         """Uniform in (-1, 1); read-only."""
-        count = int(np.prod(shape, dtype=np.int64))
+        count = prod(shape)
         room = self._numbers.size - count
         if room < self._numbers.size // 2:
             return self._words.coarse_uniform(shape)
