@@ -327,6 +327,14 @@ def test_products_of_balls_are_those_of_floats_in_every_lane(lanes: tuple[tuple[
     assert np.array_equal(got.astype(np.float64), np.matmul(a, b))
 
 
+def test_a_product_over_nothing_is_zero_in_every_lane() -> None:
+    ball = Ball(64)
+    for lanes in ((1, 1), (1, 3)):
+        nothing = np.empty((*lanes, 0, 4), dtype=object)
+        found = ball.matmul(np.empty((1, 1, 2, 0), dtype=object), nothing)
+        assert found.shape == (*lanes, 2, 4) and all(x.is_zero() for x in found.flat)
+
+
 def test_one_hot_cotangents_pick_one_element_a_lane() -> None:
     found = Float64().one_hot((2, 3), [1, 2, 4, 3])
     assert found.shape == (1, 4, 2, 3) and found.sum() == 4

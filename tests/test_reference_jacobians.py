@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def row_by_row(case: Case, query: Query, bits: int = 256) -> Any:
         wrt = leaves[query.wrt[0]]
         size = int(np.prod(out.shape))
         rows = tape.gradients([(out, ball.one_hot(out.shape, range(size)))], [wrt])[0]
-        return np.broadcast_to(rows, (1, size, *wrt.shape)).reshape(*out.shape, *wrt.shape)
+        return np.broadcast_to(rows, (1, size, *wrt.shape)).reshape((*out.shape, *wrt.shape))
 
 
 def swept(case: Case, query: Query, reach: Reach, bits: int = 128) -> Enclosure:
@@ -135,6 +136,28 @@ def test_a_jacobian_beyond_the_range_is_told_as_one() -> None:
     store = Cache()
     store.directory = None
     assert Oracle(store).ask(large, query)["jacobian"].overflow
+
+
+SPECS = ("classifier", "clip", "gru", "mse", "one_to_many", "rnn_tanh", "seq2seq", "truncated", "weighted_loss")
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_jacobians_of_other_models_are_enclosed_either_way(name: str) -> None:
+    other = import_module(f"gradassay_{name}").spec
+    asked = 0
+    for suite, templates in other.suites().items():
+        for template in templates[:6]:
+            case = build(other, suite, template, "float64")
+            sizes = {n: tensor.size for n, tensor in case.tensors.items()}
+            wrt = min(case.differentiable, key=lambda n: sizes[n])
+            of = min(case.outputs, key=lambda n: int(np.prod(case.table[n].shape)))
+            query = jacobian(of, wrt)
+            if asked < 4 and sum(sizes.values()) < 600 and int(np.prod(case.table[of].shape)) * sizes[wrt] < 1000:
+                reach, plain = reach_of(case, query), row_by_row(case, query)
+                for forward in (True, False):
+                    assert escapes(swept(case, query, replace(reach, forward=forward)), plain) == 0
+                asked += 1
+    assert asked
 
 
 # --- what the equations tell of themselves

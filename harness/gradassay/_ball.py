@@ -123,6 +123,8 @@ class Ball(Float64):
     def matmul(self, a: A, b: A) -> A:
         lanes = np.broadcast_shapes(a.shape[:LANES], b.shape[:LANES])
         (m, n), k = a.shape[-2:], b.shape[-1]
+        if not n:  # a sum of nothing
+            return np.broadcast_to(self.lift(np.zeros((m, k))), lanes + (m, k))
         if b.shape[:LANES] == (1, 1):  # every lane's rows in one product
             rows = int(np.prod(a.shape[:LANES])) * m
             if rows <= FEW:  # FLINT lays the right operand out anew for each product: let that be the small one
