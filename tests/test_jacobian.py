@@ -124,7 +124,7 @@ def test_every_route_gives_the_same(name: str, of: Any, wrt: Any) -> None:
     assert {"reverse, batched", "reverse, rows repeated", "chain, batched", "chain, rows repeated"} <= kinds
     for route in found:
         block = np.zeros_like(want)
-        route.run(linear, piece, inputs_of(piece, at.case.inputs, linear), block)
+        block = route.run(linear, piece, inputs_of(piece, at.case.inputs, linear), block)
         assert same(block, want), route.name
 
 
@@ -134,7 +134,7 @@ def test_few_lanes_at_a_time_give_the_same() -> None:
     want, linear, piece = made().block, linear_of(at), reduced(_whole(made))
     for route in routes(linear, piece, 100, 8, 9000):
         block = np.zeros_like(want)
-        route.run(linear, piece, inputs_of(piece, at.case.inputs, linear), block)
+        block = route.run(linear, piece, inputs_of(piece, at.case.inputs, linear), block)
         assert same(block, want), route.name
     assert linear.cost.calls > 20
 
@@ -146,8 +146,12 @@ def test_what_cannot_be_batched_goes_one_by_one() -> None:
     assert same(found.array, rows(at)[0, 3])
 
 
-def test_forward_mode_is_taken_for_few_columns() -> None:
-    given = case()
+def test_forward_mode_is_taken_for_few_columns(request: pytest.FixtureRequest) -> None:
+    jax, given = pytest.importorskip("jax"), case()
+    pytest.importorskip("gradassay_jax")
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    request.addfinalizer(lambda: jax.config.update("jax_enable_x64", before))
     found = gradassay.jacobian(
         "jax/float64", of="y", wrt=("weight_ih_l0", np.s_[0, 0]), config=given.config, **given.tensors
     )
@@ -353,3 +357,35 @@ def test_a_side_knows_its_bounds() -> None:
     side = Side.of(("y", np.s_[1:, [4, 2]]), table, ("y",), "of")
     assert side.bounds == ((1, 3), (2, 5), (0, 4)) and side.block == (2, 2, 4)
     assert str(side) == "y[1:3, 2 of 6, :]"
+
+
+# --- what specs promise
+
+
+def test_a_spec_that_says_nothing_promises_nothing() -> None:
+    from gradassay import Structure
+    from gradassay_mse import spec as mse
+
+    assert mse.structure(SMALL, Call(2, 3)) == Structure()
+
+
+def test_an_lstm_promises_what_its_call_keeps() -> None:
+    from gradassay import Structure
+    from gradassay_lstm import spec
+
+    whole = Structure(rows="row", causal="step", carried={"h_n": "h0", "c_n": "c0"})
+    assert spec.structure(SMALL, Call(2, 3)) == spec.structure(SMALL, Call(2, 3, h0=False)) == whole
+    rows_alone = Structure(rows="row")
+    assert spec.structure(LSTM(3, 4, bidirectional=True), Call(2, 3)) == rows_alone
+    assert spec.structure(SMALL, Call(2, 3, lengths=(3, 1))) == rows_alone
+
+
+def test_an_axis_that_is_part_of_a_product_is_not_cut() -> None:
+    """A promise needs an axis that can be sliced in every tensor that has it."""
+    from gradassay import Structure
+
+    given = case()
+    sides = [Side.of(name, given.table, (name,), "of") for name in ("y", "x")]
+    promised = Structure(rows="row", causal="unit", carried={"h_n": "h0"})
+    made = whole(given.spec, given.config, given.call, *sides, promised)
+    assert made.structure == Structure(rows="row")

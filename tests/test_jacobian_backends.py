@@ -122,6 +122,18 @@ def test_cotangents_of_different_numbers_are_refused() -> None:
         loaded("numpy/eager", given).vjps(given.inputs, {**along, "y": along["y"][:2]}, ("x",))
 
 
+@pytest.mark.parametrize("target", ["jax/jit", "tensorflow/eager"])
+def test_outputs_that_are_compiled_are_the_same(target: str) -> None:
+    given = CASES["no states"]
+    model = loaded(target, given)
+    plain, compiled = model.forward(given.inputs), model.primal(given.inputs)
+    assert all(close(compiled[name], plain[name]) for name in plain)
+    if target == "tensorflow/eager":
+        assert model.ran["executed"] == "graph"
+        model.forward(given.inputs)
+        assert model.ran["executed"] == "eager"  # the model is what it was
+
+
 # --- what can be handed over
 
 

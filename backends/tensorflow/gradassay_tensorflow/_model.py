@@ -35,6 +35,7 @@ class TensorFlowModel:
         zeros: bool = False,
     ) -> None:
         self._function, self._layout, self._execution, self._kernel = function, layout, execution, kernel
+        self._latest = execution
         self._graph = Execution("graph", execution.device, execution.dtype)
         self._route, self._instead, self._zeros = "", instead, zeros
         # Which variable holds a canonical parameter: one fused bias holds two.
@@ -44,8 +45,8 @@ class TensorFlowModel:
 
     @property
     def ran(self) -> Mapping[str, str]:
-        subnormals = self._execution.subnormals()
-        return {**self._execution.evidence, "kernel": self._kernel, "route": self._route, "subnormals": subnormals}
+        subnormals = self._latest.subnormals()
+        return {**self._latest.evidence, "kernel": self._kernel, "route": self._route, "subnormals": subnormals}
 
     def parameters(self) -> dict[str, Array]:
         """Return the parameters that the variables hold now; of a fused bias, all stands in bias_ih."""
@@ -168,7 +169,7 @@ class TensorFlowModel:
     def _run(
         self, route: str, key: tuple[str, ...], function: Any, *groups: Tensors
     ) -> tuple[dict[str, Array | None], ...]:
-        self._route = route
+        self._route, self._latest = route, self._execution
         return self._execution((route, key), function, *groups)
 
     def _weights(self) -> dict[str, Array]:

@@ -153,8 +153,8 @@ def _by_rows(
     return found
 
 
-def chain(linear: Linear, piece: Piece, inputs: Tensors, block: Array, length: int, repeat: bool) -> None:
-    """Fill the block by the chain rule over stretches of `length` steps."""
+def chain(linear: Linear, piece: Piece, inputs: Tensors, block: Array, length: int, repeat: bool) -> Array:
+    """Fill the block, and return it, by the chain rule over stretches of `length` steps."""
     structure, of, wrt = piece.structure, piece.of, piece.wrt
     stepped_of, stepped_wrt = of.axis(structure.causal), wrt.axis(structure.causal)
     names = of.name if stepped_of is not None else None, wrt.name if stepped_wrt is not None else None
@@ -175,6 +175,7 @@ def chain(linear: Linear, piece: Piece, inputs: Tensors, block: Array, length: i
             carry = np.concatenate([after[:, out:], own[:, out:]], axis=-1)
     if stepped_of is None:
         _finish(block, piece, carry)
+    return block
 
 
 def _begin(piece: Piece, part: Stretches, dtype: np.dtype[Any]) -> Array:

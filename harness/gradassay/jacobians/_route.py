@@ -20,7 +20,7 @@ CALL, STEP = 5e6, 5e5
 SWEEP = 4  # times the parameters, for each lane, row and step: a product forward and one back
 LENGTHS = (1, 2, 4, 8, 16, 32)  # of the stretches of a chain
 
-Run = Callable[[Linear, Piece, Tensors, Array], None]
+Run = Callable[[Linear, Piece, Tensors, Array], Array]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Route:
         name: "reverse", "forward" or "chain", and how many directions go at once.
         work: what it is estimated to take, in multiplications and additions.
         words: the estimate in words.
-        run: fills the block: (linear, piece, inputs, block).
+        run: (linear, piece, inputs, zeros) to the block, which may be other memory than the zeros that it is given.
         batched: whether it fails, rather than going on one by one, where the backend cannot take many directions.
     """
 

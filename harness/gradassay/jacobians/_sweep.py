@@ -34,28 +34,43 @@ def hot(side: Side, row: int | None, start: int, stop: int, dtype: np.dtype[np.g
     return found
 
 
-def reverse(linear: Linear, piece: Piece, inputs: Tensors, block: Array, lanes: int, repeat: bool) -> None:
-    """Fill the block by rows, `lanes` cotangents at a time; `repeat`: in a call that holds every row so many times."""
+def reverse(linear: Linear, piece: Piece, inputs: Tensors, block: Array, lanes: int, repeat: bool) -> Array:
+    """Return the block by rows, `lanes` cotangents at a time; `repeat`: in a call that holds every row as often."""
     of, wrt = piece.of, piece.wrt
     row, other = rows_shared(piece)
-    for start, stop in chunks(prod(grid(of, row)), lanes):
+    total = prod(grid(of, row))
+    for start, stop in chunks(total, lanes):
         seeds = hot(of, row, start, stop, block.dtype)
         if repeat:
             found = repeated(linear, piece, inputs, seeds)
         else:
             found = linear.pull(inputs, {of.name: seeds}, [wrt.name])[wrt.name]
-        put(block, piece, of, wrt, row, other, start, stop, wrt.pick(found, 1))
+        found = wrt.pick(found, 1)
+        if stop - start == total and _is_all(block, of, wrt, found):
+            return found.reshape(block.shape)
+        put(block, piece, of, wrt, row, other, start, stop, found)
+    return block
 
 
-def forward(linear: Linear, piece: Piece, inputs: Tensors, block: Array, lanes: int) -> None:
-    """Fill the block by columns, `lanes` tangents at a time."""
+def forward(linear: Linear, piece: Piece, inputs: Tensors, block: Array, lanes: int) -> Array:
+    """Return the block by columns, `lanes` tangents at a time."""
     of, wrt = piece.of, piece.wrt
     row, other = rows_shared(piece)
     turned = np.moveaxis(block, range(len(of.block), block.ndim), range(len(wrt.shape)))
-    for start, stop in chunks(prod(grid(wrt, other)), lanes):
+    total = prod(grid(wrt, other))
+    for start, stop in chunks(total, lanes):
         seeds = hot(wrt, other, start, stop, block.dtype)
-        found = linear.push(inputs, {wrt.name: seeds}, [of.name])[of.name]
-        put(turned, piece, wrt, of, other, row, start, stop, of.pick(found, 1))
+        found = of.pick(linear.push(inputs, {wrt.name: seeds}, [of.name])[of.name], 1)
+        if stop - start == total and _is_all(block, of, wrt, found):
+            return np.moveaxis(found, 0, -1).reshape(block.shape)
+        put(turned, piece, wrt, of, other, row, start, stop, found)
+    return block
+
+
+def _is_all(block: Array, of: Side, wrt: Side, found: Array) -> bool:
+    """Whether one answer is the block itself, in its order: then it need not be copied."""
+    in_order = all(at == tuple(range(size)) for side in (of, wrt) for at, size in zip(side.at, side.block, strict=True))
+    return in_order and found.size == block.size
 
 
 def repeated(linear: Linear, piece: Piece, inputs: Tensors, seeds: Array) -> Array:
@@ -114,7 +129,7 @@ def put(
     for k, (here, there) in enumerate(zip(swept.at[row], found_in.at[other], strict=True)):
         one = block[(slice(None),) * row + (here,)]
         one = one[(slice(None),) * (len(rest) + other) + (there,)]
-        _write(one, index, swept, found_in, np.take(found, k, axis=1 + other), row, other)
+        _write(one, index, swept, found_in, found[(slice(None),) * (1 + other) + (k,)], row, other)
 
 
 def place(side: Side, without: int | None = None) -> tuple[Array | slice, ...]:

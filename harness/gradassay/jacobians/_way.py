@@ -55,9 +55,7 @@ class Way:
         """Return the block, of shape (*of.block, *wrt.block)."""
         if self.piece is None:
             return self._found(source, linear)
-        block = self._zeros(source)
-        self._fill(source, linear, block)
-        return block
+        return self._fill(source, linear)
 
     def confirm(self, source: Source, linear: Linear) -> Piece:
         """Return the part of the call that counts, by what the spec promises and this model keeps."""
@@ -118,9 +116,8 @@ class Way:
         if self.route is not None and self.tune:
             self._timed(source, linear, self.piece)
         while True:
-            block = self._zeros(source)
             try:
-                self._fill(source, linear, block)
+                block = self._fill(source, linear)
             except Unsupported:  # remembered by `linear`: it is not among the routes now
                 self._choose(source, linear, self.piece)
                 continue
@@ -136,7 +133,7 @@ class Way:
             try:
                 for number in range(TIMES):
                     started = time.perf_counter()
-                    self._fill(source, linear, self._zeros(source))
+                    self._fill(source, linear)
                     spent = time.perf_counter() - started
                     taken[route.name] = spent if number < 2 else min(spent, taken[route.name])
             except Unsupported:  # as in `_tried`
@@ -151,13 +148,14 @@ class Way:
         )
         self.why = f"{self.route.words}{self._cut(source)}; the fastest when timed: {told}"
 
-    def _fill(self, source: Source, linear: Linear, block: Array) -> None:
+    def _fill(self, source: Source, linear: Linear) -> Array:
+        zeros = self._zeros(source)
         if self.route is None or self.piece is None:
-            return
+            return zeros
         linear.strict = self.route.batched
         try:
             inputs: Tensors = inputs_of(self.piece, source.case.inputs, linear)
-            self.route.run(linear, self.piece, inputs, block)
+            return self.route.run(linear, self.piece, inputs, zeros)
         finally:
             linear.strict = False
 
