@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from math import prod
 
 from gradassay._spec import Array, Tensors
-from gradassay.jacobians._chain import applies, chain, sizes
+from gradassay.jacobians._chain import chain
 from gradassay.jacobians._linear import Linear
 from gradassay.jacobians._memory import LANE
 from gradassay.jacobians._piece import Piece
+from gradassay.jacobians._stretches import applies, sizes
 from gradassay.jacobians._sweep import forward, grid, reverse, rows_shared
 from gradassay.views._words import count
 

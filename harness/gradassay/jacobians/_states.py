@@ -10,13 +10,13 @@ from gradassay._errors import UsageError
 from gradassay._plugins import unknown
 from gradassay._spec import Array
 from gradassay._words import Words
-from gradassay.jacobians._chain import Stretches, applies, stretches
 from gradassay.jacobians._linear import Linear
 from gradassay.jacobians._piece import Piece, whole
 from gradassay.jacobians._probe import disagreement
 from gradassay.jacobians._side import Side, alone
 from gradassay.jacobians._source import Source
 from gradassay.jacobians._steps import StepBlocks
+from gradassay.jacobians._stretches import Stretches, applies, stretches
 
 
 def state_blocks(source: Source, linear: Linear, of: str, wrt: str) -> StepBlocks:
