@@ -170,7 +170,7 @@ def test_against_tensorflows_compute_gradient(timed: Timed, entry: Found, no_cac
             reached=theirs >= 500 * found[name],
             error=error(way()),
             compiled=live.compiled if name == "own step" else 0.0,
-            note=f"Keras, `check`: {spent(check)}; it calls the layer eagerly, twice. What is counted are forward passes, "
+            note=f"Keras, `check`: {spent(check)}; it calls the layer eagerly, twice. Counted are forward passes, "
             "for differences in x, and backward ones, for rows of y; these are eager, too",
         )
 
