@@ -90,7 +90,8 @@ def test_what_is_not_well_exits_with_1(records: list[Record], verdict: str, veri
 
 def test_every_option_reaches_the_run(verify: Callable[..., Any]) -> None:
     asked = verify(runs.good())
-    options = "--suite smoke --suite wide --spec mse --case a --property values --in-process --jobs 3 --deadline 2.5"
+    options = "--suite smoke --suite wide --spec mse --case a --property values --in-process --jobs 3 --workers 2"
+    options += " --deadline 2.5"
     assert invoke("verify", "torch/float32", "jax", *options.split(), "--sweep", "--no-cache").exit_code == 0
     assert asked == {
         "targets": ("torch/float32", "jax"),
@@ -100,6 +101,7 @@ def test_every_option_reaches_the_run(verify: Callable[..., Any]) -> None:
         "properties": ("values",),
         "in_process": True,
         "jobs": 3,
+        "workers": 2,
         "deadline": 2.5,
         "sweep": True,
         "cache": False,
@@ -117,6 +119,7 @@ def test_options_that_are_not_given_are_empty(verify: Callable[..., Any]) -> Non
     assert asked == dict.fromkeys(("targets", "suites", "specs", "cases", "properties"), none) | {
         "in_process": False,
         "jobs": None,
+        "workers": 1,
         "deadline": None,
         "sweep": False,
         "cache": True,
@@ -366,7 +369,9 @@ def test_help_names_the_commands_and_the_exit_status() -> None:
     text = invoke("verify", "--help").stdout
     assert "  --waivers FILE " in text and "  --no-diagnosis " in text
     assert "Exit status: 0  all is well, or a waiver expects what is not\n" in text
-    options = "--suite --spec --case --property --out --markdown --in-process --jobs --deadline --sweep --no-cache"
+    options = (
+        "--suite --spec --case --property --out --markdown --in-process --jobs --workers --deadline --sweep --no-cache"
+    )
     assert [option for option in options.split() if f"  {option} " not in text] == []
 
 

@@ -163,3 +163,15 @@ def test_a_backend_of_a_module_is_described_by_another_process() -> None:
 def test_a_worker_imports_it() -> None:
     found = find("backend", "fakes:good")
     assert isinstance(found, Located) and found.open().name == "fake"
+
+
+def test_what_is_installed_while_the_process_runs_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is listed is kept; a folder that changes is listed again."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(PluginError, match="there is no backend `late`"):
+        find("backend", "late")
+    metadata = tmp_path / "late-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[gradassay.backends]\nlate = late:backend\n")
+    assert find("backend", "late").distribution == "late"

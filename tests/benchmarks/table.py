@@ -44,7 +44,7 @@ def _head(found: Bench) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for goal in GOALS:
         entries = _of(goal, found)
-        measured = "<br>".join(f"{_cell(entry.what)}: {_cell(entry.measured)}" for entry in entries)
+        measured = "<br>".join(f"{_cell(_short(entry, entries))}: {_cell(entry.measured)}" for entry in entries)
         reached = sum(entry.reached for entry in entries)
         said = "reached" if reached == len(entries) else f"{reached} of {len(entries)} reached"
         yield f"| [{_cell(goal.work)}](#{goal.key}) | {_cell(goal.against)} | {goal.wanted} | {measured} | {said} |"
@@ -77,6 +77,16 @@ def time_of(seconds: float) -> str:
     """Return a time in three digits: `3.62 ms`."""
     unit, scale = next((unit, scale) for least, unit, scale in MAGNITUDES if seconds >= least)
     return f"{seconds * scale:.3g} {unit}" if seconds * scale < 1000 else f"{seconds * scale:,.0f} {unit}"
+
+
+def _short(entry: Entry, among: Sequence[Entry]) -> str:
+    """What tells an entry from the others of its row: its rival and its size, where these differ."""
+    said = [entry.what]
+    if len({e.against for e in among if e.what == entry.what}) > 1:
+        said.append(f"against {entry.against}")
+    if len({e.size for e in among}) > 1:
+        said.append(entry.size)
+    return ", ".join(said)
 
 
 def _cell(text: str) -> str:
