@@ -105,6 +105,22 @@ def test_what_is_asked_can_be_chosen(torch: Any, options: dict[str, Any]) -> Non
     assert figures(prepare(layer, **DATA, **options)()) == figures(check(layer, **DATA, **options))
 
 
+@pytest.mark.parametrize(("dtype", "node"), [("float64", "SigmoidBackward"), ("float32", "")])
+def test_the_kernel_of_a_live_layer_is_read_off_the_graph(torch: Any, dtype: str, node: str) -> None:
+    from gradassay_torch._live import NODES, kernel_of
+
+    layer = torch.nn.LSTM(3, 4).to(getattr(torch, dtype))
+    found = check(layer, x=DATA["x"].astype(dtype))
+    ran = {v.ran.get("kernel") for v in found.verdicts if v.property == "gradients"}
+    names, left = set(), [layer(torch.from_numpy(DATA["x"].astype(dtype)))[0].grad_fn]
+    while left:
+        step = left.pop()
+        names.add(step.name().rstrip("0123456789"))
+        left += [before for before, _ in step.next_functions if before is not None]
+    assert ran == {NODES[name] for name in names & NODES.keys()} and (not node or node in names)
+    assert kernel_of({"y": torch.zeros(2)}) == ""
+
+
 # --- a fault
 
 
