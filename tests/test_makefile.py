@@ -88,7 +88,8 @@ def stamps(folder: Path) -> list[str]:
     return [stamp.name for stamp in (folder / ".venv").glob("installed-*")]
 
 
-CORE = ["-e .[dev,report]", "-e specs/lstm", "-e specs/mse"]
+SPECS = ("lstm", "mse", "classifier", "clip", "gru", "one_to_many", "rnn_tanh", "seq2seq", "truncated", "weighted_loss")
+CORE = ["-e .[dev,report]", *(f"-e specs/{name}" for name in SPECS)]
 
 
 @needs_make

@@ -14,6 +14,7 @@ import pytest
 import gradassay
 from gradassay import _plugins
 from gradassay._case import Case, build
+from gradassay._fault import table
 from gradassay._plan import Question
 from gradassay._power import Bench
 from gradassay._single import in_memory
@@ -135,6 +136,19 @@ def test_every_framework_offers_every_program_with_gradients_or_says_why_not(nam
     assert offers, f"{backend} has no {name}"
     if "vjp" not in set().union(*(offer.operators for offer in offers)):
         assert (backend, name) == ("torch", "clip"), "torch clips in place, where nothing is recorded; no other may"
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_page_of_programs_has_the_catalogue(name: str) -> None:
+    page = (ROOT / "docs" / "programs.md").read_text(encoding="utf-8")
+    assert table(spec_of(name).faults) in page, f"docs/programs.md should hold gradassay._fault.table of {name}"
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_readme_counts_what_a_program_has(name: str) -> None:
+    spec, page = spec_of(name), (ROOT / "README.md").read_text(encoding="utf-8")
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| [`{name}`]")]
+    assert row.endswith(f"| {len(spec.properties)} | {len(spec.faults)} |")
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
