@@ -23,8 +23,8 @@ NO_DERIVATIVE_AT_ZERO = Gap(
 
 
 FEW_DIGITS_FAR_ABOVE = Gap(
-    "the derivative of tf.clip_by_global_norm loses digits by a factor of the norm, for it adds a cotangent and takes it "
-    "away again (reports/findings/tensorflow-clip-by-global-norm.md)",
+    "the derivative of tf.clip_by_global_norm loses digits by a factor of the norm, for it adds a cotangent and takes "
+    "it away again (reports/findings/tensorflow-clip-by-global-norm.md)",
     operators=frozenset({"vjp", "jvp", "jacobian", "hvp"}),
     features=frozenset({"far_norm"}),
 )
@@ -69,4 +69,5 @@ clip = Program(
         ),
     ),
     build,
+    zeros=True,  # a tensor that is clipped alone has no part in the others
 )

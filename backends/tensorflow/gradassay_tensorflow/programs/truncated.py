@@ -50,4 +50,8 @@ def build(config: Any, parameters: Tensors, dtype: str, compiled: bool) -> Built
     return Built(Differentiable(truncated, lstm.variables), _lstm.LAYOUT, kernel)
 
 
-truncated = Program(offers("truncated", GAP, features=(FEATURES - {"projection"}) | {"cut", "overlap"}), build)
+truncated = Program(
+    offers("truncated", GAP, features=(FEATURES - {"projection"}) | {"cut", "overlap"}),
+    build,
+    zeros=True,  # what lies before the window has no part in its loss
+)

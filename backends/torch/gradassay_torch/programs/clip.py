@@ -94,4 +94,5 @@ clip = Program(
     in_place,
     forward_mode=True,
     others={DIFFERENTIABLE.name: differentiable},
+    zeros=True,  # a tensor that is clipped alone has no part in the others
 )

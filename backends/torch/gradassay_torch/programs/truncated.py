@@ -52,4 +52,8 @@ def build(config: Any, parameters: Tensors, device: str) -> tuple[Function, Name
     return truncated, dict(module.named_parameters())
 
 
-truncated = Program(offers("truncated", *GAPS, features=FEATURES | {"cut", "overlap"}, cudnn=True), build)
+truncated = Program(
+    offers("truncated", *GAPS, features=FEATURES | {"cut", "overlap"}, cudnn=True),
+    build,
+    zeros=True,  # what lies before the window has no part in its loss
+)
