@@ -35,10 +35,10 @@ def offer(model: str = "lstm", **changes: Any) -> Offer:
 
 
 def laid(
-    typed: tuple[str, ...] = (), offers: tuple[Offer, ...] | None = None, specs: Any = None, **options: Any
+    texts: tuple[str, ...] = (), offers: tuple[Offer, ...] | None = None, specs: Any = None, **options: Any
 ) -> Plan:
     backend = Offering("toy", (offer(), offer("mse")) if offers is None else offers)
-    targets = parse_targets(typed, {"toy": backend.offers}, sweep=options.get("sweep", False))
+    targets = parse_targets(texts, {"toy": backend.offers}, sweep=options.get("sweep", False))
     known: Mapping[str, Any] = {"lstm": spec, "mse": mse} if specs is None else specs
     return plan(targets, {"toy": backend}, known, **options)  # type: ignore[dict-item]
 
@@ -196,6 +196,16 @@ def test_a_sweep_asks_the_long_suites_of_compiled_modes_in_one_dtype() -> None:
 def test_a_suite_on_request_is_run_by_name(suite: str) -> None:
     found = laid(("toy/eager/float32",), suites=[suite], specs={"lstm": spec})
     assert asked(found, "toy/eager/cpu/float32")["lstm"] == [template.name for template in spec.suites()[suite]]
+
+
+def test_a_mode_that_one_offer_has_for_sweeps_is_not_asked_of_it_because_another_has_it_for_every_run() -> None:
+    for_sweeps = offer("mse", modes=(Mode("eager", sweep=True), Mode("compile", {"graphs": "1"}, compiled=True)))
+    offers, target = (offer(), for_sweeps), "toy/eager/cpu/float32"
+    assert set(asked(laid(offers=offers, suites=["smoke"]), target)) == {"lstm"}
+    assert set(asked(laid(offers=offers, suites=["smoke"], sweep=True), target)) == {"lstm", "mse"}
+    named = laid(("toy/eager",), offers=offers, suites=["smoke"], typed=frozenset({"eager"}))
+    assert set(asked(named, target)) == {"lstm", "mse"}
+    assert set(asked(laid(("toy/eager",), offers=(for_sweeps,), specs={"mse": mse}), target)) == {"mse"}
 
 
 def test_modes_for_sweeps_are_planned_in_sweeps_alone() -> None:

@@ -123,6 +123,11 @@ def plan(
             if offer.spec not in questions or not fits:
                 continue
             mode = offer.mode(target.mode)
+            every_run = any(
+                m.name == mode.name and not m.sweep for o in backends[target.backend].offers for m in o.modes
+            )
+            if mode.sweep and every_run and not sweep and mode.name not in typed:
+                continue  # it is another offer's mode of this name that every run has
             asked = questions[offer.spec]
             if not sweep and not cases and not properties:
                 asked = _in_short(asked, target.dtype)
