@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from files import forget_files
 from liars import case, rows, source
 
 import gradassay
@@ -35,8 +36,10 @@ ROWS = 3
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_cache(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("GRADASSAY_CACHE", str(tmp_path))
+    yield
+    forget_files()
 
 
 @pytest.fixture(autouse=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import doctest
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from files import forget_files
 from test_jacobian_backends import FAST
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -25,13 +27,15 @@ def failures(text: str) -> int:
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     pytest.importorskip("gradassay_torch")
     monkeypatch.setenv("GRADASSAY_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fast.py").write_text(FAST)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "fast", raising=False)
+    yield
+    forget_files()
 
 
 def test_examples_print_what_the_page_says(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ class _Group:
                 nones = [name for name in absent if name not in missing]
                 yield name, f"{', '.join(nones)} {_verb(nones, 'has', 'have')} no gradient (None): {CUT}"
             elif array is None:
-                is_, came = _verb(missing, "is", "are"), ", ".join(got) or "nothing"
+                is_, came = _verb(missing, "is", "are"), ", ".join(sorted(got)) or "nothing"
                 yield name, f"{', '.join(missing)} {is_} missing: there should be {listed}; what came back is {came}"
             elif array.dtype != numpy_dtype(self.case.dtype):
                 yield name, f"{self.words(name)} is {array.dtype}, should be {self.case.dtype}, as what is given"

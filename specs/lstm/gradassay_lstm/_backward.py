@@ -9,6 +9,7 @@ import numpy as np
 
 from gradassay import Fault, Tensors
 from gradassay_lstm._config import LSTM
+from gradassay_lstm.faults._at_marks import stop
 
 Where = Mapping[str, int | str]
 Edits = Mapping[str, Any]
@@ -109,9 +110,9 @@ def _assigned(model: Any, inputs: Tensors) -> Edits:
 
     def before(tape: Any, v: Any, where: Where) -> Any:
         first = 0 if where["direction"] == "forward" else last
-        return v if where["step"] == first else tape.stop(v)
+        return v if where["step"] == first else stop(tape, v, where)
 
-    return {"c_before": before, "c_n": lambda tape, v, where: tape.stop(v)}
+    return {"c_before": before, "c_n": stop}
 
 
 def _around_projection(tape: Any, v: Any, where: Where) -> Any:

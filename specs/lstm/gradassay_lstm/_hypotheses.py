@@ -16,6 +16,7 @@ from gradassay_lstm._config import LSTM
 from gradassay_lstm._exchanged import exchanges
 from gradassay_lstm._layout import layouts
 from gradassay_lstm._tensors import GATES
+from gradassay_lstm.faults._at_marks import stop
 
 CANONICAL = "".join(GATES)
 Where = Mapping[str, int | str]
@@ -214,7 +215,7 @@ def _carries() -> Iterator[Fault]:
     """Truncations, and a carry that is dropped on the way back."""
 
     def stopped(*marks: str) -> Any:
-        return lambda u: dict.fromkeys(marks, lambda tape, v, where: tape.stop(v))
+        return lambda u: dict.fromkeys(marks, stop)
 
     for name, sentence, marks in (
         ("carry-detached", "h and c are detached at every step: truncated to one", ("h_before", "c_before")),

@@ -34,8 +34,8 @@ def at(marks: str, edit: Edit, **only: Any) -> Edits:
 
 
 def stop(tape: Any, value: Any, where: Where) -> Any:
-    """Make it a constant to the derivative."""
-    return tape.stop(value)
+    """Send nothing back through it. Tangents pass, as they do where a backward pass alone is wrong."""
+    return tape.splice(value, tape.stop(value))
 
 
 def nothing(tape: Any, value: Any, where: Where) -> Any:

@@ -1,0 +1,11 @@
+"""Files that a test had this process load: the next test may have another of that name."""
+
+from __future__ import annotations
+
+import sys
+
+
+def forget_files() -> None:
+    """Forget the modules of decorated files that were loaded here."""
+    for name in [name for name in sys.modules if name == "fast" or name.startswith("gradassay_file_")]:
+        del sys.modules[name]
