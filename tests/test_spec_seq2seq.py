@@ -401,11 +401,16 @@ def bench(dtype: str) -> Bench:
     return Bench(spec, dtype, ("smoke", "questions", "wide"), oracle())
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("fault", spec.faults, ids=lambda fault: fault.name)
+WHERE_IT_CHANGES_SOMETHING = [
+    pytest.param(fault, dtype, id=f"{fault.name}-{dtype}")
+    for fault in spec.faults
+    for dtype in ("float64", "float32")
+    if not fault.dtypes or dtype in fault.dtypes
+]
+
+
+@pytest.mark.parametrize(("fault", "dtype"), WHERE_IT_CHANGES_SOMETHING)
 def test_every_fault_is_killed(fault: Any, dtype: str) -> None:
-    if fault.dtypes and dtype not in fault.dtypes:
-        pytest.skip(f"{fault.name} changes nothing in {dtype}")
     outcome = bench(dtype).run(fault)
     assert outcome.killed is not None, f"{fault.name} lives"
 
